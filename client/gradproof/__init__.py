@@ -1,0 +1,1 @@
+"""gradproof checks derivatives: the Python SDK, the command and the gate."""

@@ -1,0 +1,1 @@
+"""The derivative checking service: graphs, ops, transforms, checks, findings and the server."""
