@@ -35,7 +35,7 @@ def project_files() -> Iterator[Path]:
     top = [path for path in ROOT.iterdir() if path.is_file()]
     below = [path for name in ROOMS for path in (ROOT / name).rglob("*") if path.is_file()]
     for path in sorted(top + below):
-        if path.suffix not in NOT_TEXT and "cache" not in str(path.relative_to(ROOT)):
+        if path.suffix not in NOT_TEXT and "__pycache__" not in path.parts:
             yield path
 
 
