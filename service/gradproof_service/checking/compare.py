@@ -1,0 +1,138 @@
+"""Holding two derivatives against each other, entry by entry, with what each may be wrong by.
+
+An entry is wrong when the difference exceeds the error bars and what the caller forgives. It is
+unclear when those are so wide that a relative error of `tau` would pass unseen. One wrong entry
+makes the pair disagree, one unclear entry makes it inconclusive; only otherwise does it agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradproof_service.arrays import Array
+from gradproof_service.checking.report import Comparison, Kind, Source, Verdict
+
+KAPPA = 2.0
+"""Bars are doubled before anyone is accused."""
+ROW_FLOOR = 1e-3
+"""Entries smaller than this part of their row's largest need no relative accuracy of their own:
+an error in them is measured against that part of the row."""
+MOST_DIGITS = 15.95
+"""Digits of float64: an exact match says no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What is compared: names, kind, and the two sources."""
+
+    output: str
+    input: str
+    kind: Kind
+    subject: Source
+    against: Source
+    second_input: str = ""
+
+
+def compare(
+    pair: Pair,
+    subject: Array,
+    reference: Array,
+    bar: Array,
+    *,
+    forgiven: Array | float = 0.0,
+    scale: Array | float = 0.0,
+    tau: float,
+    entries_total: int | None = None,
+    directions: int = 0,
+    reason: str = "noise",
+    detail: str = "",
+) -> Comparison:
+    """Compare arrays of one shape; `bar` is the sum of both sides' error bars, not yet doubled.
+
+    `scale` is the size below which an entry needs no relative accuracy (see `row_scale`). The
+    reference must be finite where a verdict is wanted: entries where it is not are unclear.
+    """
+    subject = np.asarray(subject, dtype=np.float64)
+    reference = np.asarray(reference, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        allowed = KAPPA * bar + forgiven
+        error = np.abs(subject - reference)
+        known = np.isfinite(reference) & np.isfinite(allowed)
+        same = (error <= allowed) | (subject == reference)
+        wrong = known & ~same
+        size = np.maximum(np.maximum(np.abs(reference), np.abs(subject)), scale)
+        blind = np.where(size > 0, allowed / size, np.where(allowed > 0, np.inf, 0.0))
+        unclear = ~known | (~wrong & (blind > tau))
+        relative = np.where(error > 0, error / np.maximum(np.abs(reference), scale), 0.0)
+        excess = np.where(known, np.where(error > 0, error / allowed, 0.0), -1.0)
+        excess = np.where(wrong & ~np.isfinite(subject), np.inf, np.nan_to_num(excess, nan=np.inf, posinf=1e300))
+    verdict = _verdict(wrong, unclear)
+    worst = _worst(wrong, unclear, excess, blind, verdict)
+    entries = int(subject.size)
+    at = tuple(int(k) for k in worst)
+    known_relative = relative[known & np.isfinite(relative)]
+    top = float(known_relative.max(initial=0.0))
+    if wrong.any() and not np.isfinite(subject[wrong]).all():
+        top = float("inf")
+    return Comparison(
+        output=pair.output, input=pair.input, second_input=pair.second_input, kind=pair.kind,
+        subject=pair.subject, against=pair.against, verdict=verdict,
+        reason=reason if verdict is Verdict.INCONCLUSIVE else "",
+        detail=detail if verdict is not Verdict.AGREES else "",
+        entries=entries, entries_total=entries if entries_total is None else entries_total,
+        entries_wrong=int(wrong.sum()), entries_unclear=int(unclear.sum()),
+        directions=directions, digits=digits_of(top),
+        worst_index=at if entries else (),
+        claimed=float(subject[at]) if entries else 0.0,
+        reference=float(reference[at]) if entries else 0.0,
+        error_bar=float(allowed[at]) if entries else 0.0,
+        max_abs_error=float(error[known].max(initial=0.0)) if known.any() else 0.0,
+        max_rel_error=top,
+        power=float(np.where(known, blind, np.inf).max(initial=0.0)),
+    )  # fmt: skip
+
+
+def row_scale(jacobian: Array) -> Array:
+    """For each entry of a Jacobian (m, n) the floor `ROW_FLOOR` times its row's largest."""
+    finite = np.where(np.isfinite(jacobian), np.abs(jacobian), 0.0)
+    top = finite.max(axis=1, initial=0.0, keepdims=True) if finite.size else np.zeros((len(jacobian), 1))
+    return np.broadcast_to(ROW_FLOOR * top, jacobian.shape)
+
+
+def digits_of(relative_error: float) -> float:
+    """Decimal digits that a relative error leaves right, 0 to `MOST_DIGITS`."""
+    if relative_error == 0:
+        return MOST_DIGITS
+    if not np.isfinite(relative_error):
+        return 0.0
+    return float(np.clip(-np.log10(relative_error), 0.0, MOST_DIGITS))
+
+
+def overall(comparisons: tuple[Comparison, ...]) -> Verdict:
+    """One verdict of many: any disagreement, else any doubt, else agreement."""
+    found = {c.verdict for c in comparisons}
+    if Verdict.DISAGREES in found:
+        return Verdict.DISAGREES
+    if Verdict.INCONCLUSIVE in found or not found:
+        return Verdict.INCONCLUSIVE
+    return Verdict.AGREES
+
+
+def _verdict(wrong: Array, unclear: Array) -> Verdict:
+    if wrong.any():
+        return Verdict.DISAGREES
+    return Verdict.INCONCLUSIVE if unclear.any() else Verdict.AGREES
+
+
+def _worst(
+    wrong: Array, unclear: Array, excess: Array, blind: Array, verdict: Verdict
+) -> tuple[np.intp, ...]:
+    if not excess.size:
+        return ()
+    if verdict is Verdict.INCONCLUSIVE:
+        blind = np.where(unclear, np.nan_to_num(blind, nan=np.inf, posinf=1e300), -1.0)
+        return np.unravel_index(int(np.argmax(blind)), blind.shape)
+    shown = np.where(wrong, excess, -1.0) if verdict is Verdict.DISAGREES else excess
+    return np.unravel_index(int(np.argmax(shown)), shown.shape)

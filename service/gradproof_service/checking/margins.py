@@ -1,0 +1,110 @@
+"""How far the point is from every kink, jump and domain edge, and how fast a direction gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradproof_service.arrays import Array
+from gradproof_service.checking.scene import Scene
+from gradproof_service.graph.graph import Graph
+from gradproof_service.transforms.derive import reaches
+from gradproof_service.transforms.evaluate import batch_of, evaluate
+from gradproof_service.transforms.forward import jvp
+from gradproof_service.transforms.jacobian import chunks_of
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One op's margin at the point: a signed distance for each entry of one operand.
+
+    `node` and `operand` say where, `kind` is "kink", "jump" or "domain", `text` what the margin
+    measures, `distance` the margins in units of the operand (negative: outside the domain).
+    """
+
+    node: int
+    operand: int
+    kind: str
+    text: str
+    distance: Array
+
+
+def edges(scene: Scene, values: Sequence[Array | None]) -> list[Edge]:
+    """Margins of every op that the differentiated inputs reach; `values` by value id."""
+    moved = moving(scene.graph, scene.wrt)
+    found: list[Edge] = []
+    for k, op, site, operands, outs in scene.graph.nodes():
+        if not op.margins or not any(moved[v] for v in operands):
+            continue
+        xs = tuple(values[v] for v in operands)
+        ys = tuple(values[v] for v in outs)
+        if any(x is None for x in xs) or any(y is None for y in ys):
+            continue
+        for margin in op.margins:
+            if moved[operands[margin.operand]]:
+                with np.errstate(all="ignore"):
+                    distance = np.asarray(margin.value(site, xs, ys), dtype=np.float64)  # pyright: ignore[reportArgumentType]
+                found.append(Edge(k, margin.operand, margin.kind, margin.text, distance))
+    return found
+
+
+def moving(graph: Graph, wrt: Sequence[int]) -> bytearray:
+    """For each value whether it depends on the inputs `wrt` at all, smoothly or not."""
+    moved = bytearray(len(graph.types))
+    for i in wrt:
+        moved[i] = 1
+    for _, _, _, operands, outs in graph.nodes():
+        if any(moved[v] for v in operands):
+            for v in outs:
+                moved[v] = 1
+    return moved
+
+
+def reach(scene: Scene, i: int, directions: Array, found: Sequence[Edge]) -> Array:
+    """Distance along each direction (D, n) of input i to the nearest edge, to first order: (D,).
+
+    Infinite where no edge lies ahead or behind; zero where the point is on one and leaves it.
+    """
+    nearest = np.full(len(directions), np.inf)
+    graph = scene.graph
+    smooth = reaches(graph, (i,))
+    wanted: dict[int, list[Edge]] = {}
+    for edge in found:
+        v = graph.operands[edge.node][edge.operand]
+        if smooth[v]:
+            wanted.setdefault(v, []).append(edge)
+    if not wanted:
+        return nearest
+    view = _returning(graph, list(wanted))
+    pushed = jvp(view, (i,))
+    elements = sum(t.size for t in pushed.types)
+    for part in chunks_of(len(directions), 8 * elements):
+        rows = directions[part]
+        seeds = rows.reshape(len(rows), *graph.types[i].shape)
+        dots = evaluate(pushed, [*scene.inputs, seeds], tick=scene.tick)[len(wanted) :]
+        for (v, at), dot in zip(wanted.items(), dots, strict=True):
+            speed = np.abs(batch_of(dot, graph.types[v].rank, len(rows)))
+            for edge in at:
+                with np.errstate(all="ignore"):
+                    time = np.where(speed > 0, np.abs(edge.distance) / speed, np.inf)
+                time = np.where(np.isnan(time), np.inf, time).reshape(len(rows), -1)
+                nearest[part] = np.minimum(nearest[part], time.min(axis=1, initial=np.inf))
+    return nearest
+
+
+def _returning(graph: Graph, values: list[int]) -> Graph:
+    """The same nodes, returning other values."""
+    key: Any = ("returning", tuple(values))
+    view = graph.plans.get(key)
+    if view is None:
+        view = Graph(
+            graph.name, graph.inputs, graph.types, graph.sites, graph.operands, graph.first,
+            values, [f"v{v}" for v in values], graph.locations, graph.node_names,
+        )  # fmt: skip
+        graph.plans[key] = view
+    return view
+
+

@@ -1,0 +1,254 @@
+"""The reference: both modes over the graph, held against each other, with a bound for rounding.
+
+In full where every seed is affordable, else one mode in full and the other along directions,
+else both along directions only; what was looked at is counted and reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradproof_service.arrays import Array
+from gradproof_service.checking.compare import Pair, compare, row_scale
+from gradproof_service.checking.report import Comparison, Kind, Source
+from gradproof_service.checking.scene import Scene
+from gradproof_service.transforms.evaluate import batch_of, evaluate
+from gradproof_service.transforms.forward import jvp
+from gradproof_service.transforms.jacobian import Mode, jacobian
+from gradproof_service.transforms.reverse import vjp
+from gradproof_service.transforms.rounding import SAMPLES, SIGMAS, disturbed
+
+SEED_LIMIT = 4096
+"""Most seeds that a mode may take to be run in full."""
+WORK_LIMIT = 2e9
+"""Most element operations (seeds times elements of the graph) that one mode may take."""
+BLOCK_LIMIT = 1 << 24
+"""Most elements of all Jacobian blocks together."""
+DIRECTIONS = 4
+"""Directions per input where coordinates are too many."""
+
+
+@dataclass(slots=True)
+class Block:
+    """The Jacobian of one output by one input as a matrix (m, n), an error bar for each entry."""
+
+    value: Array
+    bar: Array
+
+
+@dataclass(slots=True)
+class Reference:
+    """Blocks by (output, input) position; empty when only directions were affordable."""
+
+    blocks: dict[tuple[int, int], Block]
+    source: Source
+    comparisons: list[Comparison] = field(default_factory=list[Comparison])
+    directions: int = 0
+
+
+def refer(scene: Scene, tau: float) -> Reference:
+    """Both modes at the scene's point, compared pair by pair."""
+    n = sum(scene.size_in(i) for i in scene.wrt)
+    m = sum(scene.size_out(o) for o in scene.outs)
+    elements = sum(t.size for t in scene.graph.types)
+    fits = n * m <= BLOCK_LIMIT
+    full = [
+        mode
+        for mode, seeds in sorted((("reverse", m), ("forward", n)), key=lambda p: p[1])
+        if fits and seeds <= SEED_LIMIT and seeds * elements <= WORK_LIMIT
+    ]
+    if not scene.wrt or not scene.outs:
+        return Reference({}, Source.REVERSE)
+    if len(full) == 2:
+        return _both(scene, tau)
+    if full == ["reverse"]:
+        return _one(scene, tau, "reverse")
+    if full == ["forward"]:
+        return _one(scene, tau, "forward")
+    return _directions_only(scene, tau)
+
+
+def blocks_of(scene: Scene, mode: Mode, eps: float | None = None) -> dict[tuple[int, int], Block]:
+    """Jacobian blocks in one mode, with the spread of randomly rounded runs as their bars."""
+    linear = jacobian(scene.graph, scene.inputs, scene.wrt, scene.outs, mode, tick=scene.tick)
+    squares = [[np.zeros(b.shape) for b in row] for row in linear.blocks]
+    for k in range(SAMPLES):
+        seed = (scene.rng_seed, k, 1)
+        again = jacobian(
+            scene.graph, scene.inputs, scene.wrt, scene.outs, mode,
+            run=lambda g, xs, seed=seed: disturbed(g, xs, seed, eps, tick=scene.tick),
+        )  # fmt: skip
+        with np.errstate(all="ignore"):
+            for row, base, moved in zip(squares, linear.blocks, again.blocks, strict=True):
+                for total, b, c in zip(row, base, moved, strict=True):
+                    total += (c - b) ** 2
+    found: dict[tuple[int, int], Block] = {}
+    for o, row, total in zip(scene.outs, linear.blocks, squares, strict=True):
+        for i, value, square in zip(scene.wrt, row, total, strict=True):
+            shape = (scene.size_out(o), scene.size_in(i))
+            bar = SIGMAS * np.sqrt(square / SAMPLES)
+            bar = np.where(np.isfinite(bar) & np.isfinite(value), bar, np.inf)
+            found[o, i] = Block(value.reshape(shape), bar.reshape(shape))
+    return found
+
+
+def push(scene: Scene, i: int, directions: Array) -> tuple[Array, Array]:
+    """Forward mode along directions (D, n) of input i: slopes (D, m) and their bars."""
+    graph = jvp(scene.graph, (i,))
+    seeds = directions.reshape(len(directions), *scene.graph.types[i].shape)
+    inputs = [*scene.inputs, seeds]
+    floats = [o for o, t in enumerate(scene.graph.output_types) if t.is_float]
+    at = {o: len(scene.graph.outputs) + floats.index(o) for o in scene.outs}
+
+    def flat(results: list[Array]) -> Array:
+        rows = [
+            batch_of(results[at[o]], scene.graph.types[scene.graph.outputs[o]].rank, len(seeds))
+            for o in scene.outs
+        ]
+        return np.concatenate([r.reshape(len(seeds), -1) for r in rows], axis=1)
+
+    slopes = flat(evaluate(graph, inputs, tick=scene.tick))
+    square = np.zeros(slopes.shape)
+    for k in range(SAMPLES):
+        moved = flat(disturbed(graph, inputs, (scene.rng_seed, k, 2), tick=scene.tick))
+        with np.errstate(all="ignore"):
+            square += (moved - slopes) ** 2
+    bar = SIGMAS * np.sqrt(square / SAMPLES)
+    return slopes, np.where(np.isfinite(bar) & np.isfinite(slopes), bar, np.inf)
+
+
+def directions_for(scene: Scene, i: int, count: int = DIRECTIONS) -> Array:
+    """Seeded directions (D, n) of input i: dense signs, a sparse one, a block, a ramp.
+
+    Signs are symmetric, so that one wrong entry is not lost in a sum that grows with n; entries
+    are powers of two, so that steps along them are exact.
+    """
+    n = scene.size_in(i)
+    rng = np.random.default_rng((scene.rng_seed, i, 3))
+    rows = rng.integers(0, 2, (count, n)) * 2.0 - 1.0
+    if count > 1 and n > 8:
+        rows[1] *= rng.random(n) < max(8 / n, 0.02)
+        if not rows[1].any():
+            rows[1, int(rng.integers(n))] = 1.0
+    if count > 2 and n > 8:
+        start = int(rng.integers(n // 2))
+        rows[2, :start] = 0
+        rows[2, start + max(1, n // 4) :] = 0
+    return rows
+
+
+def _both(scene: Scene, tau: float) -> Reference:
+    reverse = blocks_of(scene, "reverse")
+    forward = blocks_of(scene, "forward")
+    reference = Reference(reverse, Source.REVERSE)
+    for (o, i), block in reverse.items():
+        other = forward[o, i]
+        reference.comparisons.append(
+            compare(
+                _pair(scene, o, i), block.value, other.value, block.bar + other.bar,
+                scale=row_scale(other.value), tau=tau,
+                reason=_why(scene, other.value),
+            )
+        )  # fmt: skip
+        # two methods of the same rounding: what they differ by is part of the doubt
+        with np.errstate(all="ignore"):
+            gap = np.abs(block.value - other.value)
+        block.bar = np.maximum(block.bar, np.where(np.isfinite(gap), np.minimum(gap, block.bar + other.bar), 0))
+    return reference
+
+
+def _one(scene: Scene, tau: float, mode: Mode) -> Reference:
+    blocks = blocks_of(scene, mode)
+    source = Source.REVERSE if mode == "reverse" else Source.FORWARD
+    reference = Reference(blocks, source)
+    if mode == "forward":
+        _pulled_against(scene, tau, blocks, reference)
+        return reference
+    for i in scene.wrt:
+        rows = directions_for(scene, i)
+        pushed, pushed_bar = push(scene, i, rows)
+        reference.directions += len(rows)
+        at = 0
+        for o in scene.outs:
+            block, m = blocks[o, i], scene.size_out(o)
+            along = rows @ block.value.T
+            bar = pushed_bar[:, at : at + m] + np.abs(rows) @ block.bar.T / np.sqrt(block.bar.shape[1])
+            along_scale = row_scale(along.T).T
+            reference.comparisons.append(
+                compare(
+                    _pair(scene, o, i), along, pushed[:, at : at + m], bar + _sum_rounding(rows, block.value),
+                    scale=along_scale, tau=tau, entries_total=block.value.size,
+                    directions=len(rows), reason=_why(scene, along),
+                )
+            )  # fmt: skip
+            at += m
+    return reference
+
+
+def _pulled_against(
+    scene: Scene, tau: float, blocks: dict[tuple[int, int], Block], reference: Reference
+) -> None:
+    """Reverse mode along seeded cotangents against the forward Jacobian."""
+    for (o, i), block in blocks.items():
+        v, pulled = pull(scene, o, i)
+        reference.directions += len(v)
+        along = v @ block.value
+        bar = np.abs(v) @ block.bar + 2 * _sum_rounding(v, block.value.T)
+        reference.comparisons.append(
+            compare(
+                _pair(scene, o, i), pulled, along, bar, scale=row_scale(along), tau=tau,
+                entries_total=block.value.size, directions=len(v), reason=_why(scene, along),
+            )
+        )  # fmt: skip
+
+
+def pull(scene: Scene, o: int, i: int) -> tuple[Array, Array]:
+    """Seeded cotangents (D, m) of output o and what reverse mode makes of them, (D, n)."""
+    rng = np.random.default_rng((scene.rng_seed, i, o, 4))
+    v = rng.integers(0, 2, (DIRECTIONS, scene.size_out(o))) * 2.0 - 1.0
+    graph = vjp(scene.graph, (i,), (o,))
+    seeds = v.reshape(len(v), *scene.graph.types[scene.graph.outputs[o]].shape)
+    bars = evaluate(graph, [*scene.inputs, seeds], tick=scene.tick)[-1]
+    return v, batch_of(bars, scene.graph.types[i].rank, len(v)).reshape(len(v), -1)
+
+
+def _directions_only(scene: Scene, tau: float) -> Reference:
+    """<v, J u> by forward mode against <J^T v, u> by reverse mode."""
+    reference = Reference({}, Source.FORWARD)
+    for i in scene.wrt:
+        rows = directions_for(scene, i)
+        pushed, pushed_bar = push(scene, i, rows)
+        reference.directions += len(rows)
+        at = 0
+        for o in scene.outs:
+            m = scene.size_out(o)
+            v, pulled = pull(scene, o, i)
+            left, right = v @ pushed[:, at : at + m].T, pulled @ rows.T
+            bar = np.abs(v) @ pushed_bar[:, at : at + m].T
+            bar = bar + _sum_rounding(pulled, rows) + _sum_rounding(v, pushed[:, at : at + m])
+            reference.comparisons.append(
+                compare(
+                    _pair(scene, o, i), right, left, bar, scale=float(np.abs(left).max(initial=0.0)),
+                    tau=tau, entries_total=m * scene.size_in(i), directions=len(rows),
+                    reason=_why(scene, left),
+                )
+            )  # fmt: skip
+            at += m
+    return reference
+
+
+def _sum_rounding(a: Array, b: Array) -> Array:
+    """Rounding of the inner products a @ b.T in float64."""
+    return 2.0**-52 * np.sqrt(a.shape[1]) * (np.abs(a) @ np.abs(b).T)
+
+
+def _pair(scene: Scene, o: int, i: int) -> Pair:
+    return Pair(
+        scene.output_name(o), scene.input_name(i), Kind.JACOBIAN, Source.REVERSE, Source.FORWARD
+    )
+
+
+def _why(scene: Scene, value: Array) -> str:
+    return "noise" if np.isfinite(value).all() else "overflow"

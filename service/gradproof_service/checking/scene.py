@@ -1,0 +1,187 @@
+"""One function at one point, ready to be checked: what is varied, what is looked at, in what units.
+
+All judging is done in float64: a float32 graph is replayed in float64, and what its own
+precision costs enters as an allowance for rounding, never as a different function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradproof_service.arrays import Array, unit_roundoff
+from gradproof_service.checking.report import Options
+from gradproof_service.diagnostic import Fault, FaultKind
+from gradproof_service.graph.graph import Graph
+from gradproof_service.graph.upcast import narrowest, upcast
+from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate, no_tick
+from gradproof_service.transforms.jacobian import BATCH_BYTES
+from gradproof_service.transforms.rounding import rounding_bounds
+
+NOISE_SAMPLES = 3
+"""Random-rounding runs per difference point; pooled over the points of a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A graph in float64, its inputs, and which of them are differentiated.
+
+    `wrt` and `outs` are positions. `eps` is the spacing of the dtype that the function was
+    written in (2**-52 or 2**-23); `original` the graph as it was sent.
+    """
+
+    graph: Graph
+    original: Graph
+    inputs: tuple[Array, ...]
+    wrt: tuple[int, ...]
+    outs: tuple[int, ...]
+    eps: float
+    rng_seed: int
+    tick: Tick = no_tick
+
+    @property
+    def coarse(self) -> bool:
+        """Whether the function was written in less than float64."""
+        return self.eps > 2.0**-52
+
+    def input_name(self, i: int) -> str:
+        """Name of the i-th input of the function."""
+        return self.graph.inputs[i]
+
+    def output_name(self, o: int) -> str:
+        """Name of the o-th output of the function."""
+        return self.graph.output_names[o]
+
+    def size_in(self, i: int) -> int:
+        """Elements of input i."""
+        return self.graph.types[i].size
+
+    def size_out(self, o: int) -> int:
+        """Elements of output o."""
+        return self.graph.types[self.graph.outputs[o]].size
+
+    def values(self) -> list[Array]:
+        """Every output at the point, in the function's own precision."""
+        inputs = [
+            x.astype(t.dtype, copy=False)
+            for x, t in zip(self.inputs, self.original.input_types, strict=True)
+        ]
+        return evaluate(self.original, inputs, tick=self.tick)
+
+    def at(self, i: int, points: Array) -> list[Array]:
+        """The inputs with input i replaced by a batch of points (P, size)."""
+        inputs = list(self.inputs)
+        inputs[i] = points.reshape(len(points), *self.graph.types[i].shape)
+        return inputs
+
+    def flat_outputs(self, results: Sequence[Array], size: int) -> Array:
+        """The looked-at outputs side by side as (size, m)."""
+        rows = [
+            batch_of(results[o], self.graph.types[self.graph.outputs[o]].rank, size).reshape(size, -1)
+            for o in self.outs
+        ]
+        return np.concatenate(rows, axis=1) if rows else np.zeros((size, 0))
+
+    def evaluator(self, i: int, *, noise: bool = True) -> Evaluator:
+        """Values and rounding bounds of the outputs at many values of input i."""
+        return Evaluator(self, i, noise)
+
+    def scale(self, i: int) -> Array:
+        """Typical size of each element of input i: its own, or that of its array, or one."""
+        x = np.abs(self.inputs[i].reshape(-1).astype(np.float64))
+        typical = float(np.sqrt(np.mean(x * x))) if x.size else 1.0
+        if not np.isfinite(typical) or typical == 0:
+            typical = 1.0
+        return np.where(x > 0, np.maximum(x, typical * 1e-3), typical)
+
+
+@dataclass(slots=True)
+class Evaluator:
+    """The function of one input, the others held: (P, n) -> values and bounds (P, m)."""
+
+    scene: Scene
+    i: int
+    noise: bool
+    calls: int = 0
+
+    def __call__(self, points: Array) -> tuple[Array, Array]:
+        """Values (P, m) float64 and an absolute rounding bound of each, in batches that fit."""
+        self.calls += len(points)
+        scene = self.scene
+        values = np.empty((len(points), sum(scene.size_out(o) for o in scene.outs)), points.dtype)
+        bounds = np.zeros(values.shape)
+        for part in self._chunks(points):
+            inputs = scene.at(self.i, points[part])
+            results = evaluate(scene.graph, inputs, tick=scene.tick)
+            size = len(points[part])
+            values[part] = scene.flat_outputs(results, size)
+            if self.noise:
+                spread = rounding_bounds(
+                    scene.graph, inputs, results,
+                    rng_seed=scene.rng_seed, samples=NOISE_SAMPLES, tick=scene.tick,
+                )  # fmt: skip
+                bounds[part] = scene.flat_outputs(spread, size)
+        if self.noise:
+            # a few samples may all fall together by chance: no point is trusted to be much
+            # quieter than its neighbours; and the last operation always rounds
+            quiet = np.median(bounds, axis=0, keepdims=True)
+            floor = unit_roundoff(np.dtype(np.float64)) * np.abs(values)
+            bounds = np.maximum(np.maximum(bounds, np.where(np.isfinite(quiet), quiet, 0)), floor)
+        return values, bounds
+
+    def _chunks(self, points: Array) -> list[slice]:
+        elements = sum(t.size for t in self.scene.graph.types)
+        size = max(1, BATCH_BYTES // (16 * max(1, elements)))
+        return [slice(s, s + size) for s in range(0, len(points), size)]
+
+
+def make_scene(graph: Graph, point: Sequence[Array], options: Options, tick: Tick) -> Scene:
+    """The scene of a check; raises `Fault` when `wrt` or `outputs` name what is not there."""
+    wide = upcast(graph)
+    inputs = tuple(
+        np.asarray(x).astype(t.dtype, copy=False)
+        for x, t in zip(point, wide.input_types, strict=True)
+    )
+    wrt = _chosen(options.wrt, graph.inputs, [t.is_float for t in wide.input_types], "input")
+    floats = [t.is_float for t in wide.output_types]
+    outs = _chosen(options.outputs, graph.output_names, floats, "output")
+    for i in wrt:
+        bad = ~np.isfinite(inputs[i])
+        if bad.any():
+            index = tuple(int(k) for k in np.argwhere(bad)[0])
+            shown = f" at index {list(index)}" if index else ""
+            raise Fault(
+                FaultKind.INVALID,
+                f"point: input {graph.inputs[i]!r} is {inputs[i][index]}{shown}; a derivative needs "
+                "a finite point",
+                field_path=f'point["{graph.inputs[i]}"]',
+            )
+    eps = float(np.finfo(narrowest(graph)).eps)
+    return Scene(wide, graph, inputs, wrt, outs, eps, options.rng_seed, tick)
+
+
+def _chosen(
+    names: Sequence[str], known: Sequence[str], floats: Sequence[bool], what: str
+) -> tuple[int, ...]:
+    if not names:
+        return tuple(i for i, f in enumerate(floats) if f)
+    chosen: list[int] = []
+    for name in names:
+        if name not in known:
+            raise Fault(
+                FaultKind.INVALID,
+                f"options: there is no {what} {name!r}; the function has: {', '.join(known)}",
+                field_path="options",
+            )
+        at = list(known).index(name)
+        if not floats[at]:
+            raise Fault(
+                FaultKind.INVALID,
+                f"options: {what} {name!r} is not a float array, so it has no derivative; "
+                "leave it out or cast it",
+                field_path="options",
+            )
+        chosen.append(at)
+    return tuple(dict.fromkeys(chosen))

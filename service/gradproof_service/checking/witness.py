@@ -1,0 +1,207 @@
+"""The independent witness: the same derivatives from values alone, held against the reference.
+
+It evaluates primal kernels only, so a wrong rule cannot hide. Every coordinate is looked at where
+that is affordable, else seeded directions; entries that differences cannot decide are settled by
+the complex step where every op on the path is analytic, then in extended precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradproof_service.arrays import Array
+from gradproof_service.checking.compare import KAPPA, ROW_FLOOR, Pair, compare, row_scale
+from gradproof_service.checking.complex_step import complex_step
+from gradproof_service.checking.differences import Reason, directional
+from gradproof_service.checking.extended import extended_slopes
+from gradproof_service.checking.margins import Edge, reach
+from gradproof_service.checking.reference import Reference, directions_for, push
+from gradproof_service.checking.report import Comparison, Kind, Source
+from gradproof_service.checking.scene import Scene
+from gradproof_service.transforms.derive import reaches
+from gradproof_service.transforms.evaluate import evaluate
+
+COORDINATES = 2048
+"""Inputs larger than this are looked at along directions."""
+WORK = 4e8
+"""Element operations that looking at every coordinate may take."""
+SHORT = 16
+"""Evaluations of a short ladder per direction, for the estimate of the work."""
+
+
+@dataclass(slots=True)
+class Witness:
+    """What the witness says of all (output, input) pairs."""
+
+    comparisons: list[Comparison]
+    sources: list[Source]
+    evaluations: int = 0
+    directions: int = 0
+
+
+@dataclass(slots=True)
+class Slopes:
+    """Slopes (D, m) along directions with bars; `why` (D, m) `Reason`s where there is no bar."""
+
+    value: Array
+    bar: Array
+    why: Array
+
+
+def witness(
+    scene: Scene, reference: Reference, found: Sequence[Edge], tau: float, budget: int
+) -> Witness:
+    """Compare the reference with the witness for every pair; `budget` 0 means as many as needed."""
+    said = Witness([], [])
+    for i in scene.wrt:
+        _one_input(scene, reference, i, found, tau, budget, said)
+    return said
+
+
+def _one_input(
+    scene: Scene, reference: Reference, i: int, found: Sequence[Edge], tau: float, budget: int,
+    said: Witness,
+) -> None:  # fmt: skip
+    n = scene.size_in(i)
+    m = sum(scene.size_out(o) for o in scene.outs)
+    if not n or not m:
+        return
+    elements = sum(t.size for t in scene.graph.types)
+    every = bool(reference.blocks) and n <= COORDINATES and SHORT * n * elements <= WORK
+    every = every and (budget == 0 or SHORT * n <= budget)
+    directions = np.eye(n) if every else directions_for(scene, i)
+    if every:
+        expected = np.concatenate([reference.blocks[o, i].value for o in scene.outs]).T
+        expected_bar = np.concatenate([reference.blocks[o, i].bar for o in scene.outs]).T
+    else:
+        expected, expected_bar = push(scene, i, directions)
+        said.directions += len(directions)
+    slopes = _differences(scene, i, directions, expected, found, tau, budget, said)
+    decided = _settle(scene, i, directions, expected, expected_bar, slopes, tau, said)
+    at = 0
+    for o in scene.outs:
+        part = slice(at, at + scene.size_out(o))
+        at = part.stop
+        scale = row_scale(expected[:, part].T).T
+        zero = np.abs(expected[:, part]).max(initial=0.0) == 0
+        if zero:  # a dead input: zero is measured against the size of the function itself
+            scale = scale + _natural(scene, i, o, directions) * ROW_FLOOR
+        source, value, bar, why = decided
+        comparison = compare(
+            Pair(scene.output_name(o), scene.input_name(i), Kind.JACOBIAN, Source.REVERSE, source),
+            expected[:, part].T, value[:, part].T, (bar + expected_bar)[:, part].T,
+            scale=scale.T, tau=tau, entries_total=n * scene.size_out(o),
+            directions=0 if every else len(directions),
+            reason=_reason(why[:, part], bar[:, part]),
+        )  # fmt: skip
+        said.comparisons.append(comparison)
+
+
+def _differences(
+    scene: Scene, i: int, directions: Array, expected: Array, found: Sequence[Edge], tau: float,
+    budget: int, said: Witness,
+) -> Slopes:  # fmt: skip
+    x = scene.inputs[i].reshape(-1).astype(np.float64)
+    scale = scene.scale(i)
+    with np.errstate(all="ignore"):
+        moving = directions != 0
+        along = np.where(moving, scale / np.where(moving, np.abs(directions), 1.0), np.inf).min(axis=1)
+    evaluator = scene.evaluator(i)
+    floor = row_scale(expected.T).T
+    estimate = directional(
+        evaluator, x, directions, scale=along, reach=reach(scene, i, directions, found),
+        budget=budget or 1_000_000_000, tau=tau / (2 * KAPPA), floor=floor,
+    )  # fmt: skip
+    said.evaluations += evaluator.calls
+    if Source.DIFFERENCES not in said.sources:
+        said.sources.append(Source.DIFFERENCES)
+    return Slopes(estimate.value, estimate.bar, estimate.reason)
+
+
+def _settle(
+    scene: Scene, i: int, directions: Array, expected: Array, expected_bar: Array, slopes: Slopes,
+    tau: float, said: Witness,
+) -> tuple[Source, Array, Array, Array]:  # fmt: skip
+    """The witness that decides: differences, or what settles their doubts and disputes."""
+    scale = row_scale(expected.T).T
+    value, bar, why = slopes.value, slopes.bar, slopes.why
+    source = Source.DIFFERENCES
+    if not _open(expected, expected_bar, value, bar, scale, tau).any():
+        return source, value, bar, why
+    if analytic(scene, i):
+        step = _complex(scene, i, directions, said)
+        if step is not None:
+            better = step.bar < bar
+            value, bar = np.where(better, step.value, value), np.where(better, step.bar, bar)
+            why = np.where(better, Reason.OK.value, why)
+            source = Source.COMPLEX_STEP
+    doubt = _open(expected, expected_bar, value, bar, scale, tau)
+    if doubt.any():
+        rows = np.flatnonzero(doubt.any(axis=1))[:64]
+        exact = extended_slopes(scene, i, directions[rows])
+        if exact is not None:
+            better = exact.bar < bar[rows]
+            value[rows] = np.where(better, exact.value, value[rows])
+            bar[rows] = np.where(better, exact.bar, bar[rows])
+            why[rows] = np.where(better, Reason.OK.value, why[rows])
+            source = Source.EXTENDED
+    if source not in said.sources:
+        said.sources.append(source)
+    return source, value, bar, why
+
+
+def _open(
+    expected: Array, expected_bar: Array, value: Array, bar: Array, scale: Array, tau: float
+) -> Array:
+    """Entries in dispute, or whose bar is too wide to see an error of `tau`."""
+    with np.errstate(all="ignore"):
+        allowed = KAPPA * (bar + expected_bar)
+        size = np.maximum(np.abs(expected), scale)
+        fine = (np.abs(expected - value) <= allowed) & (allowed <= tau * size)
+        return ~(fine | ((expected == value) & (allowed == 0)))
+
+
+def analytic(scene: Scene, i: int) -> bool:
+    """Whether every op between input i and the outputs accepts complex numbers smoothly."""
+    active = reaches(scene.graph, (i,))
+    for _, op, _, operands, _ in scene.graph.nodes():
+        if any(active[v] for v in operands) and not op.analytic:
+            return False
+    return True
+
+
+def _complex(scene: Scene, i: int, directions: Array, said: Witness) -> Slopes | None:
+    def at(points: Array) -> Array:
+        said.evaluations += len(points)
+        results = evaluate(scene.graph, scene.at(i, points), tick=scene.tick)
+        return scene.flat_outputs(results, len(points))
+
+    x = scene.inputs[i].reshape(-1).astype(np.float64)
+    try:
+        step = complex_step(at, x, directions)
+    except TypeError:  # a kernel without a complex loop: the record says otherwise, so no witness
+        return None
+    return Slopes(step.value, step.bar, step.reason)
+
+
+def _natural(scene: Scene, i: int, o: int, directions: Array) -> Array:
+    """|f| / |x| for each direction and entry of output o."""
+    value = np.abs(scene.flat_outputs(evaluate(scene.graph, scene.inputs), 1)[0])
+    at = sum(scene.size_out(p) for p in scene.outs[: scene.outs.index(o)])
+    size = np.maximum(value[at : at + scene.size_out(o)], np.finfo(np.float64).tiny)
+    scale = scene.scale(i).min(initial=np.inf)
+    return np.broadcast_to(size / scale, (len(directions), len(size)))
+
+
+def _reason(why: Array, bar: Array) -> str:
+    """The reason of the widest bar, in the words of the report."""
+    if not bar.size:
+        return ""
+    at = int(np.argmax(np.nan_to_num(bar, nan=np.inf)))
+    reason = Reason(int(why.reshape(-1)[at]))
+    return "noise" if reason is Reason.OK else reason.name.lower()
+
+

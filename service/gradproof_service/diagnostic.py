@@ -1,0 +1,90 @@
+"""The words in which gradproof speaks of trouble: faults of a call, and findings about a graph.
+
+A `Fault` is raised: the call itself cannot be served (unreadable, over a limit, out of time).
+A `Finding` is data in a normal answer: something true about the graph or its derivatives.
+Nothing here formats for a terminal or knows a transport.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class FaultKind(Enum):
+    """Why a call cannot be served; `server/` maps each kind to one gRPC status."""
+
+    UNREADABLE = "unreadable"
+    """The bytes are no program, no tensor or no message of this contract."""
+    INVALID = "invalid"
+    """Readable, but an argument does not fit (a missing input, a wrong shape)."""
+    LIMIT = "limit"
+    """More nodes, elements, bytes or work than the service is configured to take."""
+    DEADLINE = "deadline"
+    """The caller's deadline passed, or the caller went away."""
+    NOT_FOUND = "not found"
+    """A name (op, finding, blob) that this service does not have."""
+
+
+class Fault(Exception):
+    """The call cannot be served; the text is one sentence: where, expected, came, what to do.
+
+    `field_path` names the offending part of the request (`point["x"]`, `functions[0].node[7]`),
+    empty when the fault is not about one field.
+    """
+
+    def __init__(self, kind: FaultKind, message: str, *, field_path: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.field_path = field_path
+
+
+class Severity(Enum):
+    """How much a finding matters; the exit code depends on it."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A range in a source file: lines from 1, columns from 0; zeros mean unknown."""
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    end_line: int = 0
+    end_column: int = 0
+    scope: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.file or self.line)
+
+
+NOWHERE = Location()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One diagnosis with a stable code.
+
+    `numbers` are what was seen, by name, in the units of the quantity named. `elements` are
+    indices into the array that the finding is about (at most a few are kept).
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    node: str = ""
+    function: str = ""
+    location: Location = NOWHERE
+    input: str = ""
+    output: str = ""
+    elements: tuple[tuple[int, ...], ...] = ()
+    numbers: tuple[tuple[str, float], ...] = field(default=())
+    cause: str = ""
+    mend: str = ""
+    confirmed: bool = True

@@ -1,0 +1,271 @@
+"""The graph builder: an array namespace whose results are nodes.
+
+`xp = Builder("f")`, `x = xp.input("x", type)`, `y = xp.sin(x) * 2.0`, `xp.finish([y])`.
+Equal applications of an op are one node (common subexpressions never arise); Python numbers take
+the dtype of the value they meet. Derivative rules are written against this namespace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradproof_service.arrays import Frozen, Shape, Type, type_of_array
+from gradproof_service.diagnostic import NOWHERE, Location
+from gradproof_service.graph.graph import Graph
+from gradproof_service.ops import OPS
+from gradproof_service.ops.record import Attrs, Op, Site
+
+
+class Value:
+    """A handle on one value of the graph being built; arithmetic on it adds nodes."""
+
+    __slots__ = ("builder", "id", "type")
+    __array_ufunc__ = None  # numpy arrays on the left must defer to us
+
+    def __init__(self, builder: Builder, id: int, type: Type) -> None:
+        self.builder = builder
+        self.id = id
+        self.type = type
+
+    @property
+    def shape(self) -> Shape:
+        """Core shape: without any batch axis."""
+        return self.type.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The declared dtype."""
+        return self.type.dtype
+
+    @property
+    def rank(self) -> int:
+        """Number of core axes."""
+        return len(self.type.shape)
+
+    def __repr__(self) -> str:
+        return f"%{self.id}: {self.type!r}"
+
+    def __add__(self, other: Any) -> Value:
+        return self.builder.apply("add", self, other)
+
+    def __radd__(self, other: Any) -> Value:
+        return self.builder.apply("add", other, self)
+
+    def __sub__(self, other: Any) -> Value:
+        return self.builder.apply("subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Value:
+        return self.builder.apply("subtract", other, self)
+
+    def __mul__(self, other: Any) -> Value:
+        return self.builder.apply("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Value:
+        return self.builder.apply("multiply", other, self)
+
+    def __truediv__(self, other: Any) -> Value:
+        return self.builder.apply("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Value:
+        return self.builder.apply("divide", other, self)
+
+    def __pow__(self, other: Any) -> Value:
+        return self.builder.apply("pow", self, other)
+
+    def __matmul__(self, other: Any) -> Value:
+        return self.builder.apply("matmul", self, other)
+
+    def __neg__(self) -> Value:
+        return self.builder.apply("negative", self)
+
+
+class Builder:
+    """Collects nodes; every op of the catalogue is a method (`xp.sum(x, axes=(-1,))`).
+
+    `derive` is lent by the transform that runs the rules: control-flow rules use it to
+    differentiate the functions they call. `location` is given to every node added until it is
+    set again, so a derivative's nodes point at the line of the primal they come from.
+    """
+
+    def __init__(self, name: str, derive: Any = None) -> None:
+        self.name = name
+        self.derive = derive
+        self.location: Location = NOWHERE
+        self.types: list[Type] = []
+        self._inputs: list[str] = []
+        self._sites: list[Site] = []
+        self._operands: list[tuple[int, ...]] = []
+        self._first: list[int] = []
+        self._locations: list[Location] = []
+        self._names: dict[int, str] = {}
+        self._seen: dict[Any, int] = {}
+
+    def input(self, name: str, type: Type) -> Value:
+        """Declare the next input; all inputs come before the first node."""
+        if self._sites:
+            raise ValueError("inputs are declared before the first node")
+        self._inputs.append(name)
+        self.types.append(type)
+        return Value(self, len(self.types) - 1, type)
+
+    def value(self, id: int) -> Value:
+        """The handle of a value id."""
+        return Value(self, id, self.types[id])
+
+    def constant(self, value: Any, dtype: Any = None) -> Value:
+        """A constant array, one node per distinct bit pattern."""
+        frozen = Frozen(np.asarray(value, dtype=dtype))
+        op = OPS["constant"]
+        key = (op, (), frozen)
+        found = self._seen.get(key)
+        if found is None:
+            out = type_of_array(frozen.array)
+            found = self.add(Site(op, {"value": frozen}, (), (out,)), ())
+            self._seen[key] = found
+        return self.value(found)
+
+    def zeros(self, type: Type) -> Value:
+        """A constant zero of this type that takes no memory until it is used."""
+        return self.apply("full", value=0.0, shape=type.shape, dtype=type.dtype)
+
+    def add(self, site: Site, operands: tuple[int, ...], name: str = "") -> int:
+        """Append one node as it is and return the id of its first output."""
+        first = len(self.types)
+        if name:
+            self._names[len(self._sites)] = name
+        self._sites.append(site)
+        self._operands.append(operands)
+        self._first.append(first)
+        self._locations.append(self.location)
+        self.types.extend(site.outs)
+        return first
+
+    def add_once(self, site: Site, operands: tuple[int, ...], name: str = "") -> int:
+        """Append the node unless an equal one stands already; the id of its first output."""
+        key = (site, operands)
+        found = self._seen.get(key)
+        if found is None:
+            self._seen[key] = found = self.add(site, operands, name)
+        return found
+
+    def apply(self, op_name: str, *operands: Any, **attrs: Any) -> Any:
+        """Apply an op: a `Value`, or a tuple of them when the op has several outputs."""
+        return self.apply_op(OPS[op_name], operands, attrs)
+
+    def apply_op(self, op: Op, operands: Sequence[Any], attrs: Attrs) -> Any:
+        """Apply an op record to values, arrays and Python numbers."""
+        values = self._lift(operands)
+        types = self.types
+        ids = tuple([v.id for v in values])
+        site = op.site(attrs, tuple([types[i] for i in ids]))
+        first = self.add_once(site, ids)
+        if len(site.outs) == 1:
+            return Value(self, first, site.outs[0])
+        return tuple(Value(self, first + i, t) for i, t in enumerate(site.outs))
+
+    def _lift(self, operands: Sequence[Any]) -> Sequence[Value]:
+        for operand in operands:
+            if not isinstance(operand, Value):
+                break
+        else:
+            return operands
+        dtype = next((v.type.dtype for v in operands if isinstance(v, Value)), None)
+        lifted: list[Value] = []
+        for v in operands:
+            if isinstance(v, Value):
+                lifted.append(v)
+            elif isinstance(v, bool | int | float) and dtype is not None:
+                weak = np.result_type(dtype, v) if dtype.kind in "biu" else dtype
+                lifted.append(self.constant(v, weak))
+            else:
+                lifted.append(self.constant(v))
+        return lifted
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        op = OPS.get(name)
+        if op is None:
+            raise AttributeError(f"no op is called {name!r}")
+
+        def emit(*operands: Any, **attrs: Any) -> Any:
+            return self.apply_op(op, operands, attrs)
+
+        self.__dict__[name] = emit
+        return emit
+
+    def new(self, name: str) -> Builder:
+        """An empty builder with the same tools, for a function that this one will call."""
+        return Builder(name, self.derive)
+
+    def copy(self, graph: Graph, inputs: Sequence[Value]) -> list[int]:
+        """Append every node of `graph`; the new value id of each of its values."""
+        ids = [v.id for v in inputs]
+        before = self.location
+        for k, _, site, operands, outs in graph.nodes():
+            self.location = graph.location(k)
+            first = self.add_once(
+                site, tuple([ids[v] for v in operands]), graph.node_names.get(k, "")
+            )
+            if len(outs) == 1:
+                ids.append(first)
+            else:
+                ids.extend(range(first, first + len(outs)))
+        self.location = before
+        return ids
+
+    def inline(self, graph: Graph, inputs: Sequence[Value]) -> list[Value]:
+        """Append every node of `graph` and return its outputs."""
+        ids = self.copy(graph, inputs)
+        return [self.value(ids[v]) for v in graph.outputs]
+
+    def fit(self, value: Value, type: Type) -> Value:
+        """Broadcast and cast a tangent to its primal's type."""
+        if value.type is type or (value.shape == type.shape and value.dtype == type.dtype):
+            return value
+        if value.dtype != type.dtype:
+            value = self.apply("astype", value, dtype=type.dtype)
+        if value.shape != type.shape:
+            value = self.apply("broadcast_to", value, shape=type.shape)
+        return value
+
+    def unbroadcast(self, value: Value, type: Type) -> Value:
+        """Sum a cotangent over the axes its primal was broadcast along, and cast it."""
+        if value.type is type or (value.shape == type.shape and value.dtype == type.dtype):
+            return value
+        extra = value.rank - type.rank
+        if extra < 0 or any(
+            n != m and m != 1 for n, m in zip(value.shape[extra:], type.shape, strict=True)
+        ):
+            # fewer axes or sides of one where the primal has more: the cotangent is constant there
+            value = self.apply("broadcast_to", value, shape=_joined(value.shape, type.shape))
+            extra = value.rank - type.rank
+        axes = [-1 - i for i, m in enumerate(reversed(type.shape)) if m == 1 != value.shape[-1 - i]]
+        if axes:
+            value = self.apply("sum", value, axes=tuple(axes), keepdims=True)
+        if extra:
+            lead = tuple(range(-value.rank, -type.rank))
+            value = self.apply("sum", value, axes=lead, keepdims=False)
+        if value.dtype != type.dtype:
+            value = self.apply("astype", value, dtype=type.dtype)
+        return value
+
+    def finish(
+        self, outputs: Sequence[Value], output_names: Sequence[str] | None = None
+    ) -> Graph:
+        """The graph that returns these values."""
+        names = output_names or [f"out{i}" if len(outputs) > 1 else "out" for i in range(len(outputs))]
+        return Graph(
+            self.name, self._inputs, self.types, self._sites, self._operands, self._first,
+            [v.id for v in outputs], names, self._locations, self._names,
+        )  # fmt: skip
+
+
+def _joined(a: Shape, b: Shape) -> Shape:
+    rank = max(len(a), len(b))
+    wide_a = (1,) * (rank - len(a)) + a
+    wide_b = (1,) * (rank - len(b)) + b
+    return tuple(m if n == 1 else n for n, m in zip(wide_a, wide_b, strict=True))
+
+

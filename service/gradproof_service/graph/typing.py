@@ -1,0 +1,221 @@
+"""From an untyped function to a typed graph: every node's op looked up, every shape inferred.
+
+A bad graph never raises here: what does not fit becomes findings (GP001 to GP006), each naming
+its node, and nodes that only follow from a bad one are passed over in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradproof_service.arrays import COMPUTED, Array, Type, short_dtype, type_of
+from gradproof_service.diagnostic import Fault, FaultKind, Finding, Severity
+from gradproof_service.graph.builder import Builder, Value
+from gradproof_service.graph.graph import Graph
+from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
+from gradproof_service.graph.program import Function, FunctionRef, Input, Program
+from gradproof_service.ops import OPS
+from gradproof_service.ops.record import ATTRIBUTE, IllTyped
+
+NAMESPACE = "gp."
+_NAMES = {
+    "GP001": ("unknown-op", "use an op that `gradproof ops` lists, or send a function with it"),
+    "GP002": ("wrong-arity", "give the op the operands it takes"),
+    "GP003": ("shape-clash", "make the shapes fit"),
+    "GP004": ("dtype-clash", "cast with astype"),
+    "GP005": ("bad-attribute", "correct the attribute; `gradproof explain` lists those of the op"),
+    "GP006": ("too-large", "make the array smaller or raise the limit of the service"),
+}
+
+
+@dataclass(slots=True)
+class Typing:
+    """A program being typed: the functions already done, and what was found wrong."""
+
+    program: Program
+    limits: Limits = DEFAULT_LIMITS
+    findings: list[Finding] = field(default_factory=list[Finding])
+    done: dict[tuple[int, tuple[Type, ...]], Graph | None] = field(
+        default_factory=dict[tuple[int, tuple[Type, ...]], "Graph | None"]
+    )
+    elements: int = 0
+
+    def function(self, index: int, types: tuple[Type, ...], depth: int = 0) -> Graph | None:
+        """The typed graph of a function at these input types, None when it has findings."""
+        key = (index, types)
+        if key not in self.done:
+            if depth > self.limits.call_depth:
+                raise Fault(
+                    FaultKind.LIMIT,
+                    f"functions call each other {depth} deep, the limit is "
+                    f"{self.limits.call_depth}; flatten the program",
+                )
+            self.done[key] = _type_function(self, index, types, depth)
+        return self.done[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """A function attribute not typed yet: the op's inference says at which types."""
+
+    typing: Typing
+    index: int
+    depth: int
+
+    def at(self, types: tuple[Type, ...]) -> Graph:
+        """The typed graph; `IllTyped` when the function itself does not type."""
+        name = self.typing.program.functions[self.index].name
+        takes = len(self.typing.program.functions[self.index].inputs)
+        if takes != len(types):
+            raise IllTyped("GP002", f"calls @{name} with {len(types)} operands, it takes {takes}")
+        graph = self.typing.function(self.index, types, self.depth + 1)
+        if graph is None:
+            raise IllTyped("", f"calls @{name}, which is not well typed")
+        return graph
+
+
+def type_program(
+    program: Program, types: Sequence[Type], limits: Limits = DEFAULT_LIMITS
+) -> tuple[Graph | None, list[Finding]]:
+    """The entry function typed at these input types, or None and what is wrong with it."""
+    typing = Typing(program, limits)
+    graph = typing.function(program.entry, tuple(types))
+    return graph, typing.findings
+
+
+def bind(inputs: Sequence[Input], point: dict[str, Array]) -> tuple[Type, ...]:
+    """Types of the inputs at a point, declared ones held against what came.
+
+    Raises `Fault` when an input is missing, unknown, or does not fit its declaration.
+    """
+    known = {i.name for i in inputs}
+    for name in point:
+        if name not in known:
+            listed = ", ".join(i.name for i in inputs) or "none"
+            raise Fault(
+                FaultKind.INVALID,
+                f"point: there is no input {name!r}; the function has: {listed}",
+                field_path=f'point["{name}"]',
+            )
+    symbols: dict[str, int] = {}
+    return tuple(_bind_one(i, point.get(i.name), symbols) for i in inputs)
+
+
+def _bind_one(declared: Input, given: Array | None, symbols: dict[str, int]) -> Type:
+    path = f'point["{declared.name}"]'
+    if given is None:
+        raise Fault(
+            FaultKind.INVALID,
+            f"point: input {declared.name!r} has no value; give one, for instance "
+            f"--at {declared.name}=1.0",
+            field_path=path,
+        )
+    if declared.dtype is not None and given.dtype != declared.dtype:
+        raise Fault(
+            FaultKind.INVALID,
+            f"point: input {declared.name!r} is declared {short_dtype(declared.dtype)}, "
+            f"got {short_dtype(given.dtype)}; cast the value",
+            field_path=path,
+        )
+    if given.dtype not in COMPUTED:
+        raise Fault(
+            FaultKind.INVALID,
+            f"point: input {declared.name!r} has dtype {given.dtype}, which is not computed with; "
+            "cast it to float64 or float32",
+            field_path=path,
+        )
+    if declared.shape is not None:
+        wanted = tuple(symbols.setdefault(d, n) if isinstance(d, str) else d
+                       for d, n in zip(declared.shape, given.shape, strict=False))  # fmt: skip
+        if len(declared.shape) != given.ndim or wanted != given.shape:
+            shown = f"({', '.join(map(str, declared.shape))})"
+            raise Fault(
+                FaultKind.INVALID,
+                f"point: input {declared.name!r} is declared with shape {shown}, got {given.shape}; "
+                "reshape the value",
+                field_path=path,
+            )
+    return type_of(given.dtype, given.shape, declared.structure)
+
+
+def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: int) -> Graph | None:
+    function = typing.program.functions[index]
+    xp = Builder(function.name or f"f{index}")
+    ids: list[int | None] = [
+        xp.input(i.name, t).id for i, t in zip(function.inputs, types, strict=True)
+    ]
+    before = len(typing.findings)
+    ids.extend(xp.constant(np.asarray(c)).id for c in function.constants)
+    for node, (name, operands) in enumerate(zip(function.ops, function.operands, strict=True)):
+        count = function.counts[node] if function.counts else 1
+        args = [ids[v] for v in operands]
+        if None in args:
+            ids.extend([None] * count)
+            continue
+        xp.location = function.location(node)
+        try:
+            first = _type_node(typing, xp, function, node, name, args, count, depth)
+        except IllTyped as e:
+            if e.code:
+                typing.findings.append(_finding(function, node, name, e.code, e.message))
+            ids.extend([None] * count)
+            continue
+        ids.extend(range(first, first + count))
+    if len(typing.findings) > before or any(ids[v] is None for v in function.outputs):
+        return None
+    values = [Value(xp, v, xp.types[v]) for v in (ids[v] for v in function.outputs) if v is not None]
+    return xp.finish(values, function.output_names)
+
+
+def _type_node(
+    typing: Typing, xp: Builder, function: Function, node: int, name: str,
+    args: Sequence[int | None], count: int, depth: int,
+) -> int:  # fmt: skip
+    op = OPS.get(name.removeprefix(NAMESPACE)) if name.startswith(NAMESPACE) else None
+    if op is None:
+        raise IllTyped("GP001", f"there is no op {name!r} in op set 1{_nearest(name)}")
+    attrs = function.attrs[node]
+    if op.batching == "run":
+        attrs = {k: _callees(typing, v, depth) for k, v in attrs.items()}
+    operands = tuple([a for a in args if a is not None])
+    site = op.site(attrs, tuple([xp.types[a] for a in operands]))
+    if len(site.outs) != count:
+        raise IllTyped("GP002", f"gives {len(site.outs)} outputs, the program says {count}")
+    for out in site.outs:
+        if out.size > typing.limits.elements:
+            raise IllTyped(
+                "GP006",
+                f"makes an array of shape {out.shape}: {out.size:.3g} elements, "
+                f"the limit is {typing.limits.elements:.3g}",
+            )
+    return xp.add_once(site, operands, function.names.get(node, ""))
+
+
+def _callees(typing: Typing, value: Any, depth: int) -> Any:
+    if isinstance(value, FunctionRef):
+        return Callee(typing, value.index, depth)
+    if isinstance(value, tuple) and value and all(isinstance(v, FunctionRef) for v in value):  # pyright: ignore[reportUnknownVariableType]
+        return tuple(Callee(typing, v.index, depth) for v in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType, reportUnknownArgumentType]
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name.removeprefix(NAMESPACE), OPS, n=1)
+    return f"; did you mean {NAMESPACE + close[0]!r}?" if close else ""
+
+
+def _finding(function: Function, node: int, op: str, code: str, message: str) -> Finding:
+    name, mend = _NAMES.get(code, _NAMES[ATTRIBUTE])
+    label = function.names.get(node, "")
+    shown = f"node {node} ({label or op.removeprefix(NAMESPACE)})"
+    return Finding(
+        code=code, name=name, severity=Severity.ERROR, message=f"{shown}: {message}",
+        node=label or f"{op.removeprefix(NAMESPACE)}#{node}", function=function.name,
+        location=function.location(node), mend=mend,
+    )  # fmt: skip

@@ -1,0 +1,90 @@
+"""Exponentials, logarithms, trigonometry and the smooth activations built from them."""
+
+from __future__ import annotations
+
+from math import pi, sqrt
+from typing import Any
+
+import numpy as np
+
+from gradproof_service.arrays import Array
+from gradproof_service.ops.elementwise import float_result, unary
+from gradproof_service.ops.record import Margin, Site
+
+EXP = unary(
+    "exp", "e to the power x", "y = e^x;  dy = y dx", float_result(np.exp),
+    lambda xp, x, y: y, analytic=True,
+)  # fmt: skip
+
+EXPM1 = unary(
+    "expm1", "e^x - 1 without cancellation near 0", "y = e^x - 1;  dy = (y + 1) dx",
+    float_result(np.expm1), lambda xp, x, y: y + 1.0, ulps=2.0, analytic=True,
+)  # fmt: skip
+
+LOG = unary(
+    "log", "natural logarithm", "y = ln x;  dy = dx / x", float_result(np.log),
+    lambda xp, x, y: xp.reciprocal(x), domain=(0.25, 4.0), analytic=True,
+    margins=(Margin("domain", "x > 0", lambda s, xs, ys: xs[0]),),
+)  # fmt: skip
+
+LOG1P = unary(
+    "log1p", "ln(1 + x) without cancellation near 0", "y = ln(1 + x);  dy = dx / (1 + x)",
+    float_result(np.log1p), lambda xp, x, y: xp.reciprocal(x + 1.0), domain=(-0.75, 4.0),
+    ulps=2.0, analytic=True,
+    margins=(Margin("domain", "x > -1", lambda s, xs, ys: xs[0] + 1),),
+)  # fmt: skip
+
+SIN = unary(
+    "sin", "sine of x in radians", "y = sin x;  dy = cos x dx", float_result(np.sin),
+    lambda xp, x, y: xp.cos(x), domain=(-6.0, 6.0), analytic=True,
+)  # fmt: skip
+
+COS = unary(
+    "cos", "cosine of x in radians", "y = cos x;  dy = -sin x dx", float_result(np.cos),
+    lambda xp, x, y: -xp.sin(x), domain=(-6.0, 6.0), analytic=True,
+)  # fmt: skip
+
+
+def _to_pole(s: Site, xs: tuple[Array, ...], ys: tuple[Array, ...]) -> Array:
+    """Distance from x to the nearest odd multiple of pi/2."""
+    return np.abs(np.remainder(xs[0].real, pi) - pi / 2)
+
+
+TAN = unary(
+    "tan", "tangent of x in radians", "y = tan x;  dy = (1 + y^2) dx", float_result(np.tan),
+    lambda xp, x, y: xp.square(y) + 1.0, domain=(-1.25, 1.25), analytic=True, ulps=2.0,
+    margins=(Margin("domain", "x is no odd multiple of pi/2", _to_pole),),
+)  # fmt: skip
+
+TANH = unary(
+    "tanh", "hyperbolic tangent", "y = tanh x;  dy = (1 - y^2) dx", float_result(np.tanh),
+    lambda xp, x, y: 1.0 - xp.square(y), analytic=True, ulps=2.0,
+)  # fmt: skip
+
+
+def _sigmoid(x: Array) -> Array:
+    """exp of a number with a negative real part only: never overflows."""
+    left = x.real < 0
+    z = np.exp(np.where(left, x, -x))
+    return np.where(left, z, 1.0) / (1 + z)
+
+
+SIGMOID = unary(
+    "sigmoid", "logistic function", "y = 1 / (1 + e^-x);  dy = y (1 - y) dx",
+    float_result(_sigmoid), lambda xp, x, y: y * xp.sigmoid(-x), analytic=True, ulps=3.0,
+)  # fmt: skip
+
+
+def _erf(x: Any) -> Any:
+    from scipy.special import erf  # scipy costs 0.1 s and more at import: only when used
+
+    return erf(x)
+
+
+ERF = unary(
+    "erf", "Gauss error function", "y = 2/sqrt(pi) int_0^x e^-t^2 dt;  dy = 2/sqrt(pi) e^-x^2 dx",
+    float_result(_erf), lambda xp, x, y: (2.0 / sqrt(pi)) * xp.exp(-xp.square(x)),
+    analytic=True, ulps=2.0,
+)  # fmt: skip
+
+RECORDS = (EXP, EXPM1, LOG, LOG1P, SIN, COS, TAN, TANH, SIGMOID, ERF)

@@ -1,0 +1,39 @@
+"""What both modes share: which values matter, and the tools lent to rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gradproof_service.graph.graph import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Derive:
+    """The transforms, lent to the rules of ops that call functions (`xp.derive`).
+
+    `jvp(graph, wrt)` and `vjp(graph, wrt, outs)` have the signatures and caches of the transforms
+    themselves; lending them keeps the ops floor below the transforms floor.
+    """
+
+    jvp: Callable[[Graph, tuple[int, ...]], Graph]
+    vjp: Callable[[Graph, tuple[int, ...], tuple[int, ...]], Graph]
+
+
+def reaches(graph: Graph, wrt: Sequence[int]) -> bytearray:
+    """For each value whether it is a float that depends on one of the inputs `wrt` smoothly.
+
+    A path counts only through operands that have a rule: integers, comparisons and
+    `stop_gradient` cut it.
+    """
+    active = bytearray(len(graph.types))
+    for i in wrt:
+        active[i] = graph.types[i].is_float
+    for _, op, site, operands, outs in graph.nodes():
+        whole = op.jvp_all is not None or op.vjp_all is not None
+        for i, v in enumerate(operands):
+            if active[v] and (whole or op.vjp_rule(i) is not None or op.jvp_rule(i) is not None):
+                for out, t in zip(outs, site.outs, strict=True):
+                    active[out] = t.is_float
+                break
+    return active

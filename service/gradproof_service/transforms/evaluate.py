@@ -1,0 +1,200 @@
+"""Running a graph on arrays: one executor for primals, derivatives, seeds and perturbed points.
+
+Each input is given as its type says, or with one batch axis more in front; values that do not
+depend on a batched input are computed once. The executor never changes what an op means: it only
+brings the batch axis to each kernel in the form the op's record asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradproof_service.arrays import Array
+from gradproof_service.graph.graph import Graph
+from gradproof_service.ops.record import Op, Site
+
+Tick = Callable[[], None]
+"""Called now and then during long work; raises to stop it (a deadline, a cancelled call)."""
+
+
+def no_tick() -> None:
+    """The tick of work that nobody will stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node made ready: what to call, on which values, and what may be forgotten after it."""
+
+    op: Op
+    site: Site
+    operands: tuple[int, ...]
+    first: int
+    batched: tuple[bool, ...]
+    any_batched: bool
+    drop: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A graph made ready for one pattern of batched inputs."""
+
+    steps: tuple[Step, ...]
+    batched: tuple[bool, ...]
+    """For each value whether it carries the batch axis."""
+    peak_elements: int
+    """Most array elements alive at once per batch element (unbatched values counted once)."""
+
+
+def plan(graph: Graph, batched_inputs: tuple[bool, ...]) -> Plan:
+    """Order, batching and lifetimes of every value; remembered on the graph."""
+    found = graph.plans.get(batched_inputs)
+    if found is None:
+        found = graph.plans[batched_inputs] = _make_plan(graph, batched_inputs)
+    return found
+
+
+def _make_plan(graph: Graph, batched_inputs: tuple[bool, ...]) -> Plan:
+    needed = bytearray(len(graph.types))
+    for v in graph.outputs:
+        needed[v] = 1
+    nodes = list(graph.nodes())
+    live_nodes: list[bool] = [False] * len(nodes)
+    for k in range(len(nodes) - 1, -1, -1):
+        _, _, _, operands, outs = nodes[k]
+        if any(needed[v] for v in outs):
+            live_nodes[k] = True
+            for v in operands:
+                needed[v] = 1
+    last: dict[int, int] = {}
+    for k, _, _, operands, outs in nodes:
+        if live_nodes[k]:
+            for v in operands:
+                last[v] = k
+            for v in outs:
+                last.setdefault(v, k)
+    keep = set(graph.outputs)
+    drops: dict[int, list[int]] = {}
+    for v, k in last.items():
+        if v not in keep:
+            drops.setdefault(k, []).append(v)
+    batched = [False] * len(graph.types)
+    batched[: len(batched_inputs)] = batched_inputs
+    steps: list[Step] = []
+    types = graph.types
+    alive = peak = sum(types[i].size for i in range(len(graph.inputs)))
+    for k, op, site, operands, outs in nodes:
+        if not live_nodes[k]:
+            continue
+        flags = tuple([batched[v] for v in operands])
+        mine = True in flags
+        for v in outs:
+            batched[v] = mine
+            alive += types[v].size
+        if alive > peak:
+            peak = alive
+        drop = tuple(drops.get(k, ()))
+        for v in drop:
+            alive -= types[v].size
+        steps.append(Step(op, site, operands, outs.start, flags, mine, drop))
+    return Plan(tuple(steps), tuple(batched), peak)
+
+
+def evaluate(graph: Graph, inputs: Sequence[Array], *, tick: Tick = no_tick) -> list[Array]:
+    """The graph's outputs at these inputs.
+
+    An input with one axis more than its type is a batch; outputs that depend on a batched input
+    have shape (B, *core), the others their core shape. Non-finite results are returned, never
+    raised. Complex inputs are let through for the complex step.
+    """
+    return run(graph, inputs, tick=tick, keep=False)[1]
+
+
+def evaluate_all(
+    graph: Graph, inputs: Sequence[Array], *, tick: Tick = no_tick
+) -> list[Array | None]:
+    """Every value of the graph by id (None for nodes that no output needs)."""
+    return run(graph, inputs, tick=tick, keep=True)[0]
+
+
+def run(
+    graph: Graph, inputs: Sequence[Array], *, tick: Tick, keep: bool
+) -> tuple[list[Array | None], list[Array]]:
+    """Run the plan; `keep` forgets nothing. Returns (all values, outputs)."""
+    types = graph.types
+    arrays = [np.asarray(x) for x in inputs]
+    flags = tuple(x.ndim > len(types[i].shape) for i, x in enumerate(arrays))
+    prepared = plan(graph, flags)
+    values: list[Any] = [None] * len(types)
+    values[: len(arrays)] = arrays
+    with np.errstate(all="ignore"):
+        for step in prepared.steps:
+            outs = call(step, [values[v] for v in step.operands], tick)
+            if len(step.site.outs) == 1:
+                values[step.first] = outs
+            else:
+                values[step.first : step.first + len(step.site.outs)] = outs
+            if not keep:
+                for v in step.drop:
+                    values[v] = None
+            tick()
+    return values, [np.asarray(values[v]) for v in graph.outputs]
+
+
+def call(step: Step, xs: list[Array], tick: Tick = no_tick) -> Any:
+    """One kernel call with the batch axis brought to where the record wants it."""
+    op = step.op
+    if step.any_batched:
+        return call_batched(op, step.site, xs, step.batched, tick)
+    if op.batching == "run":
+        return op.kernel(step.site, *xs, run=lambda g, args: evaluate(g, args, tick=tick))
+    return op.kernel(step.site, *xs)
+
+
+def call_batched(
+    op: Op, site: Site, xs: list[Array], batched: Sequence[bool], tick: Tick = no_tick
+) -> Any:
+    """A kernel call where `batched` says which operands carry the batch axis."""
+    ins = site.ins
+    if op.batching == "elementwise":
+        rank = len(site.outs[0].shape)
+        for i, x in enumerate(xs):
+            short = rank - len(ins[i].shape)
+            if batched[i] and short:
+                xs[i] = x.reshape(x.shape[:1] + (1,) * short + x.shape[1:])
+        return op.kernel(site, *xs)
+    size = next(len(x) for x, b in zip(xs, batched, strict=True) if b)
+    if op.batching == "loop":
+        return _looped(op, site, xs, batched, size)
+    full = [
+        x if b else np.broadcast_to(x, (size, *np.shape(x)))
+        for x, b in zip(xs, batched, strict=True)
+    ]
+    if op.batching == "run":
+        return op.kernel(site, *full, run=lambda g, args: _run_batch(g, args, size, tick))
+    return op.kernel(site, *full)
+
+
+def _looped(op: Op, site: Site, xs: list[Array], batched: Sequence[bool], size: int) -> Any:
+    rows = [
+        op.kernel(site, *(x[b] if f else x for x, f in zip(xs, batched, strict=True)))
+        for b in range(size)
+    ]
+    if len(site.outs) == 1:
+        return np.stack(rows) if rows else np.empty((0, *site.out.shape), site.out.dtype)
+    return tuple(np.stack([row[i] for row in rows]) for i in range(len(site.outs)))
+
+
+def _run_batch(graph: Graph, args: Sequence[Array], size: int, tick: Tick) -> list[Array]:
+    """A called function inside a batch: its outputs always carry the batch axis."""
+    outs = evaluate(graph, args, tick=tick)
+    size = len(args[0]) if args else size
+    return [batch_of(y, t.rank, size) for y, t in zip(outs, graph.output_types, strict=True)]
+
+
+def batch_of(y: Array, rank: int, size: int) -> Array:
+    """The array with a batch axis in front, a read-only view when it had none."""
+    return y if y.ndim > rank else np.broadcast_to(y, (size, *y.shape))
