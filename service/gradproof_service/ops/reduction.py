@@ -90,9 +90,14 @@ def _infer_mean(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
     return attrs, (type_of(floating(ins[0].dtype), shape),)
 
 
+def as_float(s: Site, x: Array) -> Array:
+    """Integers and bool in the result's float dtype; floats and complex numbers as they are."""
+    return x.astype(s.out.dtype) if x.dtype.kind in "biu" else x
+
+
 def mean_of(s: Site, x: Array, keepdims: bool) -> Array:
     """The mean along the reduced axes; NaN, without a warning, where there is nothing."""
-    total = np.sum(x.astype(s.out.dtype) if x.dtype.kind in "biu" else x, axis=s["axes"], keepdims=keepdims)
+    total = np.sum(as_float(s, x), axis=s["axes"], keepdims=keepdims)
     return np.true_divide(total, total.dtype.type(count(s)))
 
 

@@ -24,6 +24,7 @@ from gradproof_service.ops.reduction import (
     AXES,
     Inferred,
     accumulator,
+    as_float,
     count,
     mean_of,
     normal_reduction,
@@ -54,7 +55,7 @@ def _var(s: Site, x: Array) -> Any:
 
     A large mean cancels nothing, and equal elements give exactly 0 whatever they are.
     """
-    x = x.astype(s.out.dtype) if x.dtype.kind in "biu" else x
+    x = as_float(s, x)
     first = [slice(0, 1) if a in s["axes"] else slice(None) for a in range(-s.ins[0].rank, 0)]
     d = x - x[(..., *first)]
     d = d - mean_of(s, d, True)
@@ -95,8 +96,8 @@ VAR = Op(
 def _half_inverse(xp: Any, y: Any) -> Any:
     """1 / (2 y), and 0 where y = 0, in such a way that its own derivative is 0 there too."""
     alive = xp.greater(y, 0.0)
-    safe = xp.astype(xp.where(alive, y, 1.0), dtype=y.dtype)
-    return xp.astype(alive, dtype=y.dtype) * 0.5 / safe
+    one = xp.constant(1.0, y.dtype)
+    return xp.where(alive, 0.5 / xp.where(alive, y, one), xp.constant(0.0, y.dtype))
 
 
 def _std_tangent(xp: Any, s: Site, xs: Any, ys: Any, t: Any) -> Any:
@@ -109,7 +110,7 @@ def _std_cotangent(xp: Any, s: Site, xs: Any, ys: Any, c: Any) -> Any:
 
 def _half_range(s: Site, xs: tuple[Array, ...], ys: tuple[Array, ...]) -> Array:
     """How far every element must move to make them all equal; inf where there is only one."""
-    x = xs[0].astype(np.float64) if xs[0].dtype.kind in "biu" else xs[0]
+    x = as_float(s, xs[0])
     if count(s) == 1:
         return np.full(x.shape, np.inf)
     return np.ptp(x, axis=s["axes"], keepdims=True) / 2
@@ -141,7 +142,7 @@ def finite_max(x: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _logsumexp(s: Site, x: Array) -> Any:
-    x = x.astype(s.out.dtype) if x.dtype.kind in "biu" else x
+    x = as_float(s, x)
     top = finite_max(x, s["axes"])
     y = np.log(np.sum(np.exp(x - top), axis=s["axes"], keepdims=True)) + top
     return y if s["keepdims"] else np.squeeze(y, s["axes"])
@@ -150,8 +151,8 @@ def _logsumexp(s: Site, x: Array) -> Any:
 def _weights(xp: Any, s: Site, x: Any, y: Any) -> Any:
     """softmax of x, e^(x - y): 0 for x = -inf, also where every x is."""
     alive = xp.not_equal(x, -np.inf)
-    below = xp.where(alive, x - spread(xp, s, y), xp.astype(alive, dtype=x.dtype))
-    return xp.astype(alive, dtype=x.dtype) * xp.exp(below)
+    zero = xp.constant(0.0, x.dtype)
+    return xp.where(alive, xp.exp(xp.where(alive, x - spread(xp, s, y), zero)), zero)
 
 
 LOGSUMEXP = Op(
