@@ -18,7 +18,9 @@ from grpc_tools import protoc
 
 PINS = {"grpcio-tools": "1.85.1"}
 ROOT = Path(__file__).resolve().parent
-SOURCES = tuple(sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("gradproof_proto/v1/*.proto")))
+SOURCES = tuple(
+    sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("gradproof_proto/v1/*.proto"))
+)
 
 
 def generate(target: Path) -> None:
@@ -28,11 +30,19 @@ def generate(target: Path) -> None:
     """
     for tool, pinned in PINS.items():
         if version(tool) != pinned:
-            raise RuntimeError(f"{tool}: expected {pinned}, found {version(tool)}; install the pinned tool or move the pin.")
+            raise RuntimeError(
+                f"{tool}: expected {pinned}, found {version(tool)}; install the pinned tool or move the pin."
+            )
     well_known = files("grpc_tools").joinpath("_proto")
     includes = [f"--proto_path={ROOT}", f"--proto_path={well_known}"]
     run([*includes, f"--python_out={target}", f"--pyi_out={target}", *SOURCES])
-    run([*includes, f"--grpc_python_out={target}", *(source for source in SOURCES if has_service(source))])
+    run(
+        [
+            *includes,
+            f"--grpc_python_out={target}",
+            *(source for source in SOURCES if has_service(source)),
+        ]
+    )
 
 
 def run(arguments: list[str]) -> None:
@@ -44,7 +54,10 @@ def run(arguments: list[str]) -> None:
 
 def has_service(source: str) -> bool:
     """Whether a source declares a service, and so gets stubs."""
-    return any(line.startswith("service ") for line in (ROOT / source).read_text(encoding="utf-8").splitlines())
+    return any(
+        line.startswith("service ")
+        for line in (ROOT / source).read_text(encoding="utf-8").splitlines()
+    )
 
 
 if __name__ == "__main__":

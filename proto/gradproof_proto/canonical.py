@@ -82,7 +82,10 @@ def function_digests(columns: ProgramColumns, *, locations: bool = True) -> tupl
             _hash(
                 bodies[index],
                 *(rows.rule(rule) for rule in columns.functions[index].rules),
-                *(digests[callee] if callee not in inside else bodies[callee] for callee in edges[index]),
+                *(
+                    digests[callee] if callee not in inside else bodies[callee]
+                    for callee in edges[index]
+                ),
             )
             for index in group
         ]
@@ -137,14 +140,20 @@ class _Rows:
         message.op.extend(first_use(function.op, lambda row: tables.op(columns.ops[row])).tolist())
         arity = np.diff(function.operand_start)
         message.arity.extend(arity.tolist())
-        message.operand.extend((np.repeat(function.value_start[:-1], arity) - function.operands).tolist())
+        message.operand.extend(
+            (np.repeat(function.value_start[:-1], arity) - function.operands).tolist()
+        )
         n_out = np.diff(function.value_start)
         if (n_out != 1).any():
             message.n_out.extend(n_out.tolist())
         for target, column, intern in (
             (message.attr, function.attr, lambda row: tables.attrs(columns.attrs[row])),
             (message.loc, function.loc, self._location),
-            (message.node_name, function.node_name, lambda row: tables.string(columns.strings[row])),
+            (
+                message.node_name,
+                function.node_name,
+                lambda row: tables.string(columns.strings[row]),
+            ),
             (message.out_type, function.out_types, self._type),
         ):
             mapped = first_use(column, intern)
@@ -165,11 +174,15 @@ class _Rows:
 
     def _type(self, row: int) -> int:
         kind = self._columns.types[row]
-        return self._tables.type(kind._replace(structure=0) if kind.structure == pb.STRUCTURE_NONE else kind)
+        return self._tables.type(
+            kind._replace(structure=0) if kind.structure == pb.STRUCTURE_NONE else kind
+        )
 
     def _constant(self, row: int) -> int:
         constant = self._columns.constants[row]
-        return self._tables.constant(canonical_constant(self._columns, constant, self._type(constant.type)))
+        return self._tables.constant(
+            canonical_constant(self._columns, constant, self._type(constant.type))
+        )
 
     def _location(self, row: int) -> int:
         chain: list[int] = []
@@ -178,7 +191,9 @@ class _Rows:
             row = self._columns.locations[row].caller
         known = self._locations[row]
         for row in reversed(chain):
-            known = self._locations[row] = self._tables.location(self._columns.locations[row]._replace(caller=known))
+            known = self._locations[row] = self._tables.location(
+                self._columns.locations[row]._replace(caller=known)
+            )
         return known
 
 
@@ -212,7 +227,9 @@ class _RowBytes:
         ]
         if self._with_locations:
             parts.append(self._column(function.loc, self._locations.__getitem__))
-            parts.append(self._column(function.node_name, lambda row: columns.strings[row].encode()))
+            parts.append(
+                self._column(function.node_name, lambda row: columns.strings[row].encode())
+            )
         return _hash(*parts)
 
     def rule(self, rule: RuleRow) -> bytes:
@@ -230,7 +247,14 @@ class _RowBytes:
     def _type(self, row: int) -> bytes:
         kind = self._columns.types[row]
         structure = 0 if kind.structure == pb.STRUCTURE_NONE else kind.structure
-        return row_bytes((kind.dtype, structure, -1 if kind.shape is None else len(kind.shape), *(kind.shape or ())))
+        return row_bytes(
+            (
+                kind.dtype,
+                structure,
+                -1 if kind.shape is None else len(kind.shape),
+                *(kind.shape or ()),
+            )
+        )
 
     def _constant(self, row: int) -> bytes:
         constant = canonical_constant(self._columns, self._columns.constants[row], 0)

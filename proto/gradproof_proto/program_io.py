@@ -29,7 +29,9 @@ def read_program(content: bytes, form: Form = "binary") -> pb.Program:
         try:
             return parse_program(content.decode("utf-8-sig"))
         except UnicodeDecodeError as error:
-            raise ProgramError("file", f"expected UTF-8 text, byte {error.start} is not; save it as UTF-8.") from None
+            raise ProgramError(
+                "file", f"expected UTF-8 text, byte {error.start} is not; save it as UTF-8."
+            ) from None
     program = pb.Program()
     try:
         program.ParseFromString(content)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -114,23 +115,37 @@ def read(program: pb.Program, *, max_values: int = MAX_VALUES) -> ProgramColumns
     if not types or types[0] != TypeRow():
         raise ProgramError("types", "expected the unknown type in row 0; put it there.")
     n_functions = len(program.functions)
-    attrs = tuple(_read_attrs(row, message, strings, n_functions) for row, message in enumerate(program.attrs))
+    attrs = tuple(
+        _read_attrs(row, message, strings, n_functions) for row, message in enumerate(program.attrs)
+    )
     if not attrs or attrs[0]:
         raise ProgramError("attrs", "expected the empty set in row 0; put it there.")
-    locations = tuple(_read_location(row, message, strings) for row, message in enumerate(program.locations))
+    locations = tuple(
+        _read_location(row, message, strings) for row, message in enumerate(program.locations)
+    )
     if not locations or locations[0] != Location():
         raise ProgramError("locations", "expected the unknown place in row 0; put it there.")
-    constants = tuple(_read_constant(row, message, types) for row, message in enumerate(program.constants))
-    functions = tuple(_read_function(index, program, strings, max_values) for index in range(n_functions))
+    constants = tuple(
+        _read_constant(row, message, types) for row, message in enumerate(program.constants)
+    )
+    functions = tuple(
+        _read_function(index, program, strings, max_values) for index in range(n_functions)
+    )
     if not 0 <= program.entry < n_functions:
-        raise ProgramError("entry", f"expected a function below {n_functions}, {program.entry} came; name one that exists.")
+        raise ProgramError(
+            "entry",
+            f"expected a function below {n_functions}, {program.entry} came; name one that exists.",
+        )
     if len({entry.key for entry in program.metadata}) != len(program.metadata):
         raise ProgramError("metadata", "expected each key once; merge the entries.")
     calls = _calls(functions, attrs)
     cycle = find_cycle(calls)
     if cycle:
         path = " -> ".join(f"@{functions[index].name}" for index in cycle[:8])
-        raise ProgramError(f"function {cycle[0]} (@{functions[cycle[0]].name})", f"it reaches itself: {path}; use a loop.")
+        raise ProgramError(
+            f"function {cycle[0]} (@{functions[cycle[0]].name})",
+            f"it reaches itself: {path}; use a loop.",
+        )
     return ProgramColumns(
         version=program.version,
         strings=strings,
@@ -151,33 +166,51 @@ def in_table(where: str, indices: Iterable[int], length: int, table: str) -> Col
     column = np.array(indices, np.int64)
     if column.size and int(column.max()) >= length:
         at = int(np.argmax(column >= length))
-        raise ProgramError(f"{where}[{at}]", f"expected a row of {table} below {length}, {column[at]} came; add the row.")
+        raise ProgramError(
+            f"{where}[{at}]",
+            f"expected a row of {table} below {length}, {column[at]} came; add the row.",
+        )
     return column
 
 
 def _check_version(version: pb.Version) -> None:
     if version.format == 0:
-        raise ProgramError("version", "expected a format number, none came; this is no program, or it was not finished.")
+        raise ProgramError(
+            "version",
+            "expected a format number, none came; this is no program, or it was not finished.",
+        )
     oldest = version.min_reader or version.format
     if oldest > FORMAT:
-        raise ProgramError("version", f"expected at most format {FORMAT}, the program needs {oldest}; update the reader.")
+        raise ProgramError(
+            "version",
+            f"expected at most format {FORMAT}, the program needs {oldest}; update the reader.",
+        )
     names = [op_set.namespace for op_set in version.op_sets]
     if len(set(names)) != len(names) or any(op_set.version == 0 for op_set in version.op_sets):
-        raise ProgramError("version", "expected one op set with a number above 0 for each namespace; mend the list.")
+        raise ProgramError(
+            "version",
+            "expected one op set with a number above 0 for each namespace; mend the list.",
+        )
 
 
 def _string(where: str, strings: tuple[str, ...], row: int) -> str:
     if row >= len(strings):
-        raise ProgramError(where, f"expected a row of strings below {len(strings)}, {row} came; add the row.")
+        raise ProgramError(
+            where, f"expected a row of strings below {len(strings)}, {row} came; add the row."
+        )
     return strings[row]
 
 
 def _read_type(row: int, message: pb.Type, strings: tuple[str, ...]) -> TypeRow:
     where = f"types[{row}]"
     if message.dtype and int(message.dtype) not in BY_WIRE:
-        raise ProgramError(where, f"expected a known dtype, {int(message.dtype)} came; update the reader.")
+        raise ProgramError(
+            where, f"expected a known dtype, {int(message.dtype)} came; update the reader."
+        )
     if int(message.structure) not in pb.Structure.values():
-        raise ProgramError(where, f"expected a known structure, {int(message.structure)} came; update the reader.")
+        raise ProgramError(
+            where, f"expected a known structure, {int(message.structure)} came; update the reader."
+        )
     if message.rank_unknown:
         if message.shape:
             raise ProgramError(where, "expected no axes beside an unknown rank; leave one out.")
@@ -185,7 +218,13 @@ def _read_type(row: int, message: pb.Type, strings: tuple[str, ...]) -> TypeRow:
     shape: list[int | str | None] = []
     for dim in message.shape:
         extent = dim.WhichOneof("extent")
-        shape.append(dim.size if extent == "size" else None if extent is None else _string(where, strings, dim.symbol))
+        shape.append(
+            dim.size
+            if extent == "size"
+            else None
+            if extent is None
+            else _string(where, strings, dim.symbol)
+        )
         if shape[-1] == "":
             raise ProgramError(where, "expected a name for the symbol, an empty one came; name it.")
     try:
@@ -195,24 +234,30 @@ def _read_type(row: int, message: pb.Type, strings: tuple[str, ...]) -> TypeRow:
     return TypeRow(int(message.dtype), tuple(shape), int(message.structure))
 
 
-def _read_attrs(row: int, message: pb.AttrSet, strings: tuple[str, ...], n_functions: int) -> AttrRow:
+def _read_attrs(
+    row: int, message: pb.AttrSet, strings: tuple[str, ...], n_functions: int
+) -> AttrRow:
     entries: list[tuple[str, str, AttrValue]] = []
     for attr in message.attrs:
         name = _string(f"attrs[{row}]", strings, attr.name)
         where = f"attrs[{row}] ({name})"
         kind = attr.WhichOneof("value")
         if kind is None:
-            raise ProgramError(where, "expected a value, none came; leave the attribute out or update the reader.")
+            raise ProgramError(
+                where, "expected a value, none came; leave the attribute out or update the reader."
+            )
         value: Any = getattr(attr, kind)
         if kind in ("ints", "doubles", "functions"):
             value = tuple(value.values)
         if kind == "dtype" and int(value) not in BY_WIRE:
-            raise ProgramError(where, f"expected a known dtype, {int(value)} came; update the reader.")
+            raise ProgramError(
+                where, f"expected a known dtype, {int(value)} came; update the reader."
+            )
         if kind in ("function", "functions"):
             in_table(where, (value,) if kind == "function" else value, n_functions, "functions")
         entries.append((name, kind, value))
     names = [name for name, _, _ in entries]
-    if any(later <= earlier for earlier, later in zip(names, names[1:], strict=False)) or "" in names:
+    if any(later <= earlier for earlier, later in pairwise(names)) or "" in names:
         raise ProgramError(f"attrs[{row}]", "expected distinct names in order; sort them.")
     return tuple(entries)
 
@@ -220,7 +265,9 @@ def _read_attrs(row: int, message: pb.AttrSet, strings: tuple[str, ...], n_funct
 def _read_location(row: int, message: pb.Location, strings: tuple[str, ...]) -> Location:
     where = f"locations[{row}]"
     if message.caller and message.caller >= row:
-        raise ProgramError(where, f"expected a caller below {row}, {message.caller} came; put callers first.")
+        raise ProgramError(
+            where, f"expected a caller below {row}, {message.caller} came; put callers first."
+        )
     return Location(
         file=_string(where, strings, message.file),
         line=message.line,
@@ -236,28 +283,44 @@ def _read_location(row: int, message: pb.Location, strings: tuple[str, ...]) -> 
 def _read_constant(row: int, message: pb.Constant, types: tuple[TypeRow, ...]) -> ConstantRow:
     where = f"constants[{row}]"
     if message.type >= len(types):
-        raise ProgramError(where, f"expected a row of types below {len(types)}, {message.type} came; add the row.")
+        raise ProgramError(
+            where, f"expected a row of types below {len(types)}, {message.type} came; add the row."
+        )
     _, shape, _ = kind = types[message.type]
     lengths = [length for length in shape or () if isinstance(length, int)]
     if not kind.dtype or shape is None or len(lengths) != len(shape):
-        raise ProgramError(where, "expected a complete type (dtype and every length), it is partly unknown; state it.")
+        raise ProgramError(
+            where,
+            "expected a complete type (dtype and every length), it is partly unknown; state it.",
+        )
     itemsize = BY_WIRE[kind.dtype].stored.itemsize
     payload = message.WhichOneof("payload") or "data"
     if payload == "blob":
         blob = message.blob
         if len(blob.sha256) != 32:
-            raise ProgramError(where, f"expected a SHA-256 of 32 bytes, {len(blob.sha256)} came; name the blob by it.")
+            raise ProgramError(
+                where,
+                f"expected a SHA-256 of 32 bytes, {len(blob.sha256)} came; name the blob by it.",
+            )
         if blob.offset_bytes + checked_size(lengths, itemsize, where) > blob.size_bytes:
-            raise ProgramError(where, f"its elements run past the blob's {blob.size_bytes} bytes; mend offset or type.")
+            raise ProgramError(
+                where,
+                f"its elements run past the blob's {blob.size_bytes} bytes; mend offset or type.",
+            )
         return ConstantRow(message.type, "blob", blob.sha256, blob.size_bytes, blob.offset_bytes)
     content = message.splat if payload == "splat" else message.data
     expected = itemsize if payload == "splat" else checked_size(lengths, itemsize, where)
     if len(content) != expected:
-        raise ProgramError(where, f"expected {expected} bytes of {payload}, {len(content)} came; mend the type or the bytes.")
+        raise ProgramError(
+            where,
+            f"expected {expected} bytes of {payload}, {len(content)} came; mend the type or the bytes.",
+        )
     return ConstantRow(message.type, payload, content)
 
 
-def _read_function(index: int, program: pb.Program, strings: tuple[str, ...], max_values: int) -> FunctionColumns:
+def _read_function(
+    index: int, program: pb.Program, strings: tuple[str, ...], max_values: int
+) -> FunctionColumns:
     function = program.functions[index]
     name = _string(f"function {index}", strings, function.name)
     where = f"function {index} (@{name})"
@@ -271,11 +334,15 @@ def _read_function(index: int, program: pb.Program, strings: tuple[str, ...], ma
         return f"{where}, node {node} ({strings[program.op_table[function.op[node]]]})", node
 
     if n_nodes and int(n_out.min()) < 1:
-        raise ProgramError(at_node(n_out < 1)[0], "expected one or more outputs, none came; leave the node out.")
+        raise ProgramError(
+            at_node(n_out < 1)[0], "expected one or more outputs, none came; leave the node out."
+        )
     n_leaves = len(function.input_types) + len(function.constants)
     n_values = n_leaves + sum_exact(n_out)
     if n_values > max_values:
-        raise ProgramError(where, f"expected at most {max_values} values, {n_values} came; split the function.")
+        raise ProgramError(
+            where, f"expected at most {max_values} values, {n_values} came; split the function."
+        )
     if sum_exact(arity) != len(function.operand):
         message = f"expected as many operands as the arities add up to, {sum_exact(arity)}, {len(function.operand)} came"
         raise ProgramError(where, f"{message}; write one entry for each operand.")
@@ -290,11 +357,17 @@ def _read_function(index: int, program: pb.Program, strings: tuple[str, ...], ma
         slot = first - int(operand_start[node])
         place = at_node(np.arange(n_nodes) == node)[0]
         limit = int(value_start[node])
-        raise ProgramError(place, f"operand {slot}: expected a distance from 1 to {limit}, {back[first]} came; point to a value.")
+        raise ProgramError(
+            place,
+            f"operand {slot}: expected a distance from 1 to {limit}, {back[first]} came; point to a value.",
+        )
 
     out_types = np.array(function.out_type, np.int64)
     if out_types.size not in (0, n_values - n_leaves):
-        raise ProgramError(where, f"out_type: expected {n_values - n_leaves} entries or none, {out_types.size} came; mend it.")
+        raise ProgramError(
+            where,
+            f"out_type: expected {n_values - n_leaves} entries or none, {out_types.size} came; mend it.",
+        )
     for column, values, length, table in (
         ("input_types", function.input_types, len(program.types), "types"),
         ("constants", function.constants, len(program.constants), "constants"),
@@ -312,11 +385,16 @@ def _read_function(index: int, program: pb.Program, strings: tuple[str, ...], ma
         columns[column] = entries = _parallel(where, column, values, n_nodes)
         if n_nodes and int(entries.max()) >= length:
             place, node = at_node(entries >= length)
-            raise ProgramError(place, f"{column}: expected a row of {table} below {length}, {entries[node]} came; add the row.")
+            raise ProgramError(
+                place,
+                f"{column}: expected a row of {table} below {length}, {entries[node]} came; add the row.",
+            )
     return FunctionColumns(
         index=index,
         name=name,
-        input_names=_names(where, "input", function.input_names, len(function.input_types), strings),
+        input_names=_names(
+            where, "input", function.input_names, len(function.input_types), strings
+        ),
         input_types=tuple(function.input_types),
         constants=tuple(function.constants),
         op=op,
@@ -329,7 +407,10 @@ def _read_function(index: int, program: pb.Program, strings: tuple[str, ...], ma
         out_types=out_types,
         outputs=tuple(function.outputs),
         output_names=_names(where, "output", function.output_names, len(function.outputs), strings),
-        rules=tuple(_read_rule(where, rule, len(function.input_types), len(program.functions)) for rule in function.rules),
+        rules=tuple(
+            _read_rule(where, rule, len(function.input_types), len(program.functions))
+            for rule in function.rules
+        ),
     )
 
 
@@ -344,27 +425,43 @@ def starts(lengths: Column) -> Column:
 
 
 def _parallel(
-    where: str, column: str, values: Sequence[int], length: int, *, fill: int = 0, required: bool = False
+    where: str,
+    column: str,
+    values: Sequence[int],
+    length: int,
+    *,
+    fill: int = 0,
+    required: bool = False,
 ) -> Column:
     if not values and not required:
         return np.full(length, fill, np.int64)
     if len(values) != length:
-        raise ProgramError(where, f"{column}: expected {length} entries, {len(values)} came; columns are parallel.")
+        raise ProgramError(
+            where, f"{column}: expected {length} entries, {len(values)} came; columns are parallel."
+        )
     return np.array(values, np.int64)
 
 
-def _names(where: str, kind: str, rows: Sequence[int], length: int, strings: tuple[str, ...]) -> tuple[str, ...]:
+def _names(
+    where: str, kind: str, rows: Sequence[int], length: int, strings: tuple[str, ...]
+) -> tuple[str, ...]:
     if len(rows) != length:
-        raise ProgramError(where, f"expected {length} {kind} names, {len(rows)} came; name each one.")
+        raise ProgramError(
+            where, f"expected {length} {kind} names, {len(rows)} came; name each one."
+        )
     names = tuple(_string(f"{where}, {kind}_names", strings, row) for row in rows)
     if "" in names or len(set(names)) != length:
-        raise ProgramError(where, f"expected distinct {kind} names that are not empty; rename them.")
+        raise ProgramError(
+            where, f"expected distinct {kind} names that are not empty; rename them."
+        )
     return names
 
 
 def _read_rule(where: str, rule: pb.Rule, n_inputs: int, n_functions: int) -> RuleRow:
     if int(rule.kind) not in (1, 2, 3):
-        raise ProgramError(f"{where}, rules", f"expected a known kind, {int(rule.kind)} came; update the reader.")
+        raise ProgramError(
+            f"{where}, rules", f"expected a known kind, {int(rule.kind)} came; update the reader."
+        )
     in_table(f"{where}, rules", (rule.function, rule.forward_function), n_functions, "functions")
     nondiff = tuple(rule.nondiff_inputs)
     in_table(f"{where}, nondiff_inputs", nondiff, n_inputs, "inputs")
@@ -373,15 +470,26 @@ def _read_rule(where: str, rule: pb.Rule, n_inputs: int, n_functions: int) -> Ru
     both = rule.kind == pb.RULE_KIND_FORWARD_BACKWARD
     forward = rule.forward_function if both else 0
     return RuleRow(
-        int(rule.kind), rule.function, forward, nondiff, rule.claimed_only, rule.surrogate, rule.location
+        int(rule.kind),
+        rule.function,
+        forward,
+        nondiff,
+        rule.claimed_only,
+        rule.surrogate,
+        rule.location,
     )
 
 
-def _calls(functions: tuple[FunctionColumns, ...], attrs: tuple[AttrRow, ...]) -> tuple[tuple[int, ...], ...]:
+def _calls(
+    functions: tuple[FunctionColumns, ...], attrs: tuple[AttrRow, ...]
+) -> tuple[tuple[int, ...], ...]:
     """For each function the functions that its nodes name in attributes, ascending. Rules are no calls."""
     named = [called_functions(row) for row in attrs]
     return tuple(
-        tuple(sorted({callee for row in np.unique(function.attr).tolist() for callee in named[row]})) for function in functions
+        tuple(
+            sorted({callee for row in np.unique(function.attr).tolist() for callee in named[row]})
+        )
+        for function in functions
     )
 
 

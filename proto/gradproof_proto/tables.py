@@ -112,7 +112,9 @@ class Tables:
         index = self._locations.get(row)
         if index is None:
             if not 0 <= row.caller < len(self._locations):
-                raise ValueError(f"location: expected a caller below {len(self._locations)}, {row.caller} came; add it first.")
+                raise ValueError(
+                    f"location: expected a caller below {len(self._locations)}, {row.caller} came; add it first."
+                )
             for text in (row.file, row.scope, row.source_node):
                 self.string(text)
             index = self._locations[row] = len(self._locations)
@@ -177,7 +179,11 @@ class Tables:
 
 def constant_row(type_index: int, data: bytes, itemsize: int) -> ConstantRow:
     """The row of little-endian elements: one element when they are all alike and several, else all of them."""
-    if len(data) > itemsize and data[:itemsize] == data[-itemsize:] and data == data[:itemsize] * (len(data) // itemsize):
+    if (
+        len(data) > itemsize
+        and data[:itemsize] == data[-itemsize:]
+        and data == data[:itemsize] * (len(data) // itemsize)
+    ):
         return ConstantRow(type_index, "splat", data[:itemsize])
     return ConstantRow(type_index, "data", data)
 
@@ -193,14 +199,18 @@ def row_bytes(row: Iterable[object]) -> bytes:
         elif isinstance(value, float):
             parts.append(b"f" + struct.pack("<d", value))
         else:
-            kind, content = (b"x", value) if isinstance(value, bytes) else (b"s", str(value).encode())
+            kind, content = (
+                (b"x", value) if isinstance(value, bytes) else (b"s", str(value).encode())
+            )
             parts.append(b"%s%d:%s" % (kind, len(content), content))
     return b"".join(parts)
 
 
 def _constant_message(row: ConstantRow) -> pb.Constant:
     if row.payload == "blob":
-        blob = pb.BlobRef(sha256=row.content, size_bytes=row.size_bytes, offset_bytes=row.offset_bytes)
+        blob = pb.BlobRef(
+            sha256=row.content, size_bytes=row.size_bytes, offset_bytes=row.offset_bytes
+        )
         return pb.Constant(type=row.type, blob=blob)
     if row.payload == "splat":
         return pb.Constant(type=row.type, splat=row.content)

@@ -50,7 +50,9 @@ DTYPES: tuple[DtypeRow, ...] = (
 )
 BY_WIRE: dict[int, DtypeRow] = {int(row.wire): row for row in DTYPES}
 BY_NAME: dict[str, DtypeRow] = {row.name: row for row in DTYPES}
-BY_STORED: dict[str, DtypeRow] = {row.stored.str: row for row in DTYPES if row.wire != pb.DTYPE_BF16}
+BY_STORED: dict[str, DtypeRow] = {
+    row.stored.str: row for row in DTYPES if row.wire != pb.DTYPE_BF16
+}
 MAX_RANK = 32
 MAX_BYTES = 2**63 - 1
 
@@ -61,10 +63,14 @@ def to_tensor(array: object) -> pb.Tensor:
     Raises ValueError for a masked array and for dtypes that have no wire form (objects, text, dates, extended precision).
     """
     if isinstance(array, np.ma.MaskedArray):
-        raise ValueError("tensor: expected a plain array, a masked array came; fill the masked elements first.")
+        raise ValueError(
+            "tensor: expected a plain array, a masked array came; fill the masked elements first."
+        )
     plain: Array = np.asarray(array)
     row = dtype_row(plain.dtype)
-    tensor = pb.Tensor(dtype=row.wire, data=plain.astype(plain.dtype.newbyteorder("<"), copy=False).tobytes())
+    tensor = pb.Tensor(
+        dtype=row.wire, data=plain.astype(plain.dtype.newbyteorder("<"), copy=False).tobytes()
+    )
     tensor.shape.extend(plain.shape)
     return tensor
 
@@ -77,7 +83,9 @@ def from_tensor(tensor: pb.Tensor, *, where: str = "tensor", fetch: Fetch | None
     """
     row = BY_WIRE.get(int(tensor.dtype))
     if row is None:
-        raise ValueError(f"{where}: expected a known dtype, {int(tensor.dtype)} came; send one of {', '.join(BY_NAME)}.")
+        raise ValueError(
+            f"{where}: expected a known dtype, {int(tensor.dtype)} came; send one of {', '.join(BY_NAME)}."
+        )
     shape = tuple(tensor.shape)
     size = checked_size(shape, row.stored.itemsize, where)
     if tensor.WhichOneof("payload") == "blob":
@@ -87,7 +95,9 @@ def from_tensor(tensor: pb.Tensor, *, where: str = "tensor", fetch: Fetch | None
     return array_of_bytes(data, row, shape, where)
 
 
-def array_of_bytes(data: bytes | memoryview, row: DtypeRow, shape: Sequence[int], where: str) -> Array:
+def array_of_bytes(
+    data: bytes | memoryview, row: DtypeRow, shape: Sequence[int], where: str
+) -> Array:
     """Views little-endian bytes as an array of `shape`; raises ValueError when their number is not what the shape asks."""
     expected = checked_size(shape, row.stored.itemsize, where)
     if len(data) != expected:
@@ -96,7 +106,9 @@ def array_of_bytes(data: bytes | memoryview, row: DtypeRow, shape: Sequence[int]
             "send every element in C order, or mend the shape."
         )
     if row.wire == pb.DTYPE_BOOL and expected and int(np.frombuffer(data, np.uint8).max()) > 1:
-        raise ValueError(f"{where}: expected bytes 0 and 1 in a bool tensor, another came; write booleans as one byte each.")
+        raise ValueError(
+            f"{where}: expected bytes 0 and 1 in a bool tensor, another came; write booleans as one byte each."
+        )
     array: Array = np.frombuffer(data, row.stored).reshape(tuple(shape))
     if row.wire == pb.DTYPE_BF16:
         array = (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
@@ -110,20 +122,30 @@ def checked_size(shape: Sequence[int], itemsize: int, where: str) -> int:
     Computed with Python's whole numbers, so no product wraps around.
     """
     if len(shape) > MAX_RANK:
-        raise ValueError(f"{where}: expected at most {MAX_RANK} axes, {len(shape)} came; merge axes.")
+        raise ValueError(
+            f"{where}: expected at most {MAX_RANK} axes, {len(shape)} came; merge axes."
+        )
     if any(length < 0 for length in shape):
-        raise ValueError(f"{where}: expected lengths of zero or more, {min(shape)} came; give the real shape.")
+        raise ValueError(
+            f"{where}: expected lengths of zero or more, {min(shape)} came; give the real shape."
+        )
     if prod(max(length, 1) for length in shape) * itemsize > MAX_BYTES:
-        raise ValueError(f"{where}: expected a shape that fits in memory, {list(shape)} came; split the tensor.")
+        raise ValueError(
+            f"{where}: expected a shape that fits in memory, {list(shape)} came; split the tensor."
+        )
     return prod(shape) * itemsize
 
 
 def blob_bytes(blob: pb.BlobRef, size: int, where: str, fetch: Fetch | None) -> memoryview:
     """The `size` bytes that a blob reference names; raises ValueError when the blob cannot hold them."""
     if fetch is None:
-        raise ValueError(f"{where}: expected inline bytes, a blob came; send the bytes, or put the blob with the service.")
+        raise ValueError(
+            f"{where}: expected inline bytes, a blob came; send the bytes, or put the blob with the service."
+        )
     if len(blob.sha256) != 32:
-        raise ValueError(f"{where}: expected a SHA-256 of 32 bytes, {len(blob.sha256)} came; name the blob by its digest.")
+        raise ValueError(
+            f"{where}: expected a SHA-256 of 32 bytes, {len(blob.sha256)} came; name the blob by its digest."
+        )
     if blob.offset_bytes + size > blob.size_bytes:
         raise ValueError(
             f"{where}: expected {size} bytes at offset {blob.offset_bytes}, the blob has {blob.size_bytes}; "
@@ -131,7 +153,9 @@ def blob_bytes(blob: pb.BlobRef, size: int, where: str, fetch: Fetch | None) -> 
         )
     whole = fetch(blob)
     if len(whole) != blob.size_bytes:
-        raise ValueError(f"{where}: expected a blob of {blob.size_bytes} bytes, {len(whole)} came; put it again.")
+        raise ValueError(
+            f"{where}: expected a blob of {blob.size_bytes} bytes, {len(whole)} came; put it again."
+        )
     return memoryview(whole)[blob.offset_bytes : blob.offset_bytes + size]
 
 
@@ -141,7 +165,9 @@ def dtype_row(dtype: np.dtype[Any]) -> DtypeRow:
         return BY_WIRE[int(pb.DTYPE_BF16)]
     row = BY_STORED.get(dtype.newbyteorder("<").str)
     if row is None:
-        raise ValueError(f"tensor: expected a numeric or bool dtype, {dtype} came; convert it to one of {', '.join(BY_NAME)}.")
+        raise ValueError(
+            f"tensor: expected a numeric or bool dtype, {dtype} came; convert it to one of {', '.join(BY_NAME)}."
+        )
     return row
 
 
@@ -149,7 +175,9 @@ def numpy_dtype(wire: int) -> np.dtype[Any]:
     """The NumPy dtype in native byte order that a wire dtype arrives as; raises ValueError for an unknown one."""
     row = BY_WIRE.get(int(wire))
     if row is None:
-        raise ValueError(f"dtype: expected a known dtype, {int(wire)} came; send one of {', '.join(BY_NAME)}.")
+        raise ValueError(
+            f"dtype: expected a known dtype, {int(wire)} came; send one of {', '.join(BY_NAME)}."
+        )
     return np.dtype(np.float32) if row.wire == pb.DTYPE_BF16 else row.stored.newbyteorder("=")
 
 

@@ -24,7 +24,7 @@ import math
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -35,14 +35,22 @@ from gradproof_proto.tensors import BY_WIRE
 from gradproof_proto.v1 import program_pb2 as pb
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 FILE = re.compile(r"[A-Za-z0-9_.\-/\\<>]*[A-Za-z0-9_>]")
 INLINE_ELEMENTS = 32
 LOCATION_COLUMN = 56
 BASE64_WIDTH = 96
 PRINTED = tuple(BY_WIRE[wire].name for wire in (1, 2, 3, 10, 11, 12, 13, 14, 15, 16, 17, 20))
-STRUCTURES = {number: name.removeprefix("STRUCTURE_").lower() for name, number in pb.Structure.items() if number > 1}
-RULES = {number: name.removeprefix("RULE_KIND_").lower() for name, number in pb.RuleKind.items() if number}
+STRUCTURES = {
+    number: name.removeprefix("STRUCTURE_").lower()
+    for name, number in pb.Structure.items()
+    if number > 1
+}
+RULES = {
+    number: name.removeprefix("RULE_KIND_").lower()
+    for name, number in pb.RuleKind.items()
+    if number
+}
 
 
 def print_program(program: pb.Program) -> str:
@@ -62,13 +70,20 @@ class _Printer:
         self._columns = columns
         counts = Counter(function.name for function in columns.functions)
         self._functions = [
-            "@" + quoted(function.name, WORD) + (f"#{function.index}" if counts[function.name] > 1 else "")
+            "@"
+            + quoted(function.name, WORD)
+            + (f"#{function.index}" if counts[function.name] > 1 else "")
             for function in columns.functions
         ]
         callers = {place.caller for place in columns.locations} - {0}
-        shared = [row for row, place in enumerate(columns.locations) if place.caller or row in callers]
+        shared = [
+            row for row, place in enumerate(columns.locations) if place.caller or row in callers
+        ]
         self._shared = {row: f"!{number}" for number, row in enumerate(shared, 1)}
-        self._places = [self._shared.get(row) or place_text(place) for row, place in enumerate(columns.locations)]
+        self._places = [
+            self._shared.get(row) or place_text(place)
+            for row, place in enumerate(columns.locations)
+        ]
         self._types = [type_text(row) for row in columns.types]
         self._attrs = [", ".join(self._attr(*entry) for entry in row) for row in columns.attrs]
 
@@ -100,48 +115,64 @@ class _Printer:
         )
         outputs = ", ".join(quoted(name, WORD) for name in function.output_names)
         yield f"func {self._functions[function.index]}({inputs}) -> ({outputs}) {{"
-        named = [f"%{name}" if WORD.fullmatch(name) else f"%{index}" for index, name in enumerate(function.input_names)]
+        named = [
+            f"%{name}" if WORD.fullmatch(name) else f"%{index}"
+            for index, name in enumerate(function.input_names)
+        ]
         for value, row in enumerate(function.constants, len(named)):
             yield from self._constant(f"  %{value} = const ", self._columns.constants[row])
         yield from self._nodes(function, named)
-        returned = [named[value] if value < len(named) else f"%{value}" for value in function.outputs]
+        returned = [_operand(named, value) for value in function.outputs]
         yield f"  return {', '.join(returned)}".rstrip()
         for rule in function.rules:
             yield self._placed(self._rule(rule), rule.location)
         yield "}"
 
-    def _nodes(self, function: FunctionColumns, named: Sequence[str]) -> Iterator[str]:
+    def _nodes(self, function: FunctionColumns, named: list[str]) -> Iterator[str]:
         ops = [quoted(name, DOTTED) for name in self._columns.ops]
         names = self._columns.strings
-        n_named = len(named)
         first_value = int(function.value_start[0])
         operand_start = function.operand_start.tolist()
         value_start = function.value_start.tolist()
         operands = function.operands.tolist()
         out_types = function.out_types.tolist()
-        rows = zip(function.op.tolist(), function.attr.tolist(), function.loc.tolist(), function.node_name.tolist(), strict=True)
+        rows = zip(
+            function.op.tolist(),
+            function.attr.tolist(),
+            function.loc.tolist(),
+            function.node_name.tolist(),
+            strict=True,
+        )
         for node, (op, attr, loc, name) in enumerate(rows):
             results: list[str] = []
             for value in range(value_start[node], value_start[node + 1]):
                 stated = out_types[value - first_value] if out_types else 0
                 results.append(f"%{value}: {self._types[stated]}" if stated else f"%{value}")
-            arguments = [
-                named[value] if value < n_named else f"%{value}"
-                for value in operands[operand_start[node] : operand_start[node + 1]]
-            ]
+            read_values = operands[operand_start[node] : operand_start[node + 1]]
+            arguments = [_operand(named, value) for value in read_values]
             if attr:
                 arguments.append(self._attrs[attr])
             called = f" as {json.dumps(names[name])}" if name else ""
-            yield self._placed(f"  {', '.join(results)} = {ops[op]}({', '.join(arguments)}){called}", loc)
+            yield self._placed(
+                f"  {', '.join(results)} = {ops[op]}({', '.join(arguments)}){called}", loc
+            )
 
     def _placed(self, line: str, loc: int) -> str:
         return f"{line:<{LOCATION_COLUMN - 1}} @ {self._places[loc]}" if loc else line
 
     def _rule(self, rule: RuleRow) -> str:
-        forward = f" {self._functions[rule.forward_function]}" if rule.kind == pb.RULE_KIND_FORWARD_BACKWARD else ""
-        nondiff = f" nondiff=[{', '.join(map(str, rule.nondiff_inputs))}]" if rule.nondiff_inputs else ""
+        forward = (
+            f" {self._functions[rule.forward_function]}"
+            if rule.kind == pb.RULE_KIND_FORWARD_BACKWARD
+            else ""
+        )
+        nondiff = (
+            f" nondiff=[{', '.join(map(str, rule.nondiff_inputs))}]" if rule.nondiff_inputs else ""
+        )
         flags = " claimed_only" * rule.claimed_only + " surrogate" * rule.surrogate
-        return f"  rule {RULES[rule.kind]}{forward} {self._functions[rule.function]}{nondiff}{flags}"
+        return (
+            f"  rule {RULES[rule.kind]}{forward} {self._functions[rule.function]}{nondiff}{flags}"
+        )
 
     def _constant(self, head: str, row: ConstantRow) -> Iterator[str]:
         kind = self._columns.types[row.type]
@@ -154,7 +185,11 @@ class _Printer:
         splat = " splat" if row.payload == "splat" else ""
         texts = element_texts(row.content, dtype.name) if elements <= INLINE_ELEMENTS else None
         if texts is not None:
-            yield f"{head}{splat} {texts[0]}" if splat or kind.shape == () else f"{head} [{', '.join(texts)}]"
+            yield (
+                f"{head}{splat} {texts[0]}"
+                if splat or kind.shape == ()
+                else f"{head} [{', '.join(texts)}]"
+            )
         elif elements <= INLINE_ELEMENTS:
             yield f"{head}{splat} hex {row.content.hex()}"
         else:
@@ -169,9 +204,15 @@ class _Printer:
     def _attr_value(self, kind: str, value: AttrValue) -> str:
         if isinstance(value, tuple):
             if kind == "functions":
-                return f"[{', '.join(self._functions[int(item)] for item in value)}]" if value else "functions[]"
+                return (
+                    f"[{', '.join(self._functions[int(item)] for item in value)}]"
+                    if value
+                    else "functions[]"
+                )
             if kind == "doubles":
-                return f"[{', '.join(double_text(item) for item in value)}]" if value else "doubles[]"
+                return (
+                    f"[{', '.join(double_text(item) for item in value)}]" if value else "doubles[]"
+                )
             return f"[{', '.join(map(str, value))}]"
         if isinstance(value, str):
             return json.dumps(value)
@@ -182,6 +223,10 @@ class _Printer:
         if kind == "function":
             return self._functions[value]
         return BY_WIRE[value].name if kind == "dtype" else str(value)
+
+
+def _operand(named: list[str], value: int) -> str:
+    return named[value] if value < len(named) else f"%{value}"
 
 
 def double_text(value: float) -> str:
@@ -198,7 +243,9 @@ def element_texts(content: bytes, dtype: str) -> list[str] | None:
         return None
     if dtype == "bool":
         return ["true" if byte else "false" for byte in content] if set(content) <= {0, 1} else None
-    array = np.frombuffer(content, next(row.stored for row in BY_WIRE.values() if row.name == dtype))
+    array = np.frombuffer(
+        content, next(row.stored for row in BY_WIRE.values() if row.name == dtype)
+    )
     if array.dtype.kind != "f":
         return [str(int(element)) for element in array]
     texts = [repr(float(element)) if dtype == "f64" else _shortest(element) for element in array]
@@ -221,7 +268,10 @@ def type_text(row: TypeRow) -> str:
     if row.shape is None:
         shape = "[...]"
     else:
-        axes = ("?" if axis is None else quoted(axis, WORD) if isinstance(axis, str) else str(axis) for axis in row.shape)
+        axes = (
+            "?" if axis is None else quoted(axis, WORD) if isinstance(axis, str) else str(axis)
+            for axis in row.shape
+        )
         shape = f"[{','.join(axes)}]" if row.shape else ""
     return f"{dtype}{shape} {STRUCTURES[row.structure]}" if row.structure > 1 else f"{dtype}{shape}"
 

@@ -49,7 +49,9 @@ class Cursor:
         if found is None:
             rest = self._line[self._end :]
             self._start = self._end + len(rest) - len(rest.lstrip(" \t"))
-            self.kind, self.text = ("other", self._line[self._start]) if rest.strip(" \t") else ("end", "")
+            self.kind, self.text = (
+                ("other", self._line[self._start]) if rest.strip(" \t") else ("end", "")
+            )
             return
         self.kind = found.lastgroup or ""
         self.text = found[self.kind]
@@ -58,7 +60,12 @@ class Cursor:
     def fail(self, expected: str) -> NoReturn:
         """Raises TextError at the next token."""
         shown = self.text if len(self.text) <= 40 else self.text[:37] + "..."
-        raise TextError(self._number, self._start + 1, expected, f"`{shown}`" if shown else "the end of the line")
+        raise TextError(
+            self._number,
+            self._start + 1,
+            expected,
+            f"`{shown}`" if shown else "the end of the line",
+        )
 
     def mark(self) -> int:
         """Where the next token begins, for `fail_at`."""
@@ -99,7 +106,12 @@ class Cursor:
 
     def whole(self, expected: str, limit: int = 2**63) -> int:
         """Takes a whole number from 0 up to below `limit`."""
-        if self.kind != "number" or not self.text.isdecimal() or len(self.text) > 20 or int(self.text) >= limit:
+        if (
+            self.kind != "number"
+            or not self.text.isdecimal()
+            or len(self.text) > 20
+            or int(self.text) >= limit
+        ):
             self.fail(expected)
         return int(self.take("number", expected))
 

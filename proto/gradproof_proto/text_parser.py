@@ -11,18 +11,31 @@ import binascii
 import re
 
 from gradproof_proto.canonical import canonical
-from gradproof_proto.tables import AttrValue, ConstantRow, Location, TypeRow, constant_row
+from gradproof_proto.tables import AttrRow, AttrValue, ConstantRow, Location, TypeRow, constant_row
 from gradproof_proto.tensors import BY_WIRE
-from gradproof_proto.text import FILE, RULES
+from gradproof_proto.text import DOTTED, FILE, RULES
 from gradproof_proto.text_cursor import Cursor, TextError
-from gradproof_proto.text_values import Values, complete_size, sorted_attrs, split_function, take_elements, word_name
+from gradproof_proto.text_values import (
+    Values,
+    complete_size,
+    sorted_attrs,
+    split_function,
+    take_elements,
+    word_name,
+)
 from gradproof_proto.v1 import program_pb2 as pb
 from gradproof_proto.writer import FunctionWriter, ProgramWriter
 
 __all__ = ["TextError", "parse_program"]
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
-_PLACE = re.compile(rf"(?P<file>{_STRING}|{FILE.pattern})(?::(\d+)(?::(\d+))?)?(?:-(\d+)(?::(\d+))?)?", re.ASCII)
+_PLACE = re.compile(
+    rf"(?P<file>{_STRING}|{FILE.pattern})(?::(\d+)(?::(\d+))?)?(?:-(\d+)(?::(\d+))?)?", re.ASCII
+)
+_PLAIN = re.compile(
+    rf"[ \t]*(?P<result>%\w+)(?:: (?P<type>[^=\"]+))? = (?P<op>{DOTTED.pattern})\((?P<operands>(?:%\w+, )*%\w+)?",
+    re.ASCII,
+)
 _HEX = re.compile(r"[0-9a-f]*(?![A-Za-z0-9_])")
 _RULE_NUMBERS = {name: number for number, name in RULES.items()}
 _U32 = 2**32
@@ -37,6 +50,9 @@ def parse_program(text: str) -> pb.Program:
     return _Parser(text).program()
 
 
+_Tail = tuple[AttrRow, str, Location | int | None]
+
+
 class _Parser:
     """One text; lines are taken in order."""
 
@@ -46,6 +62,7 @@ class _Parser:
         self._writer = ProgramWriter()
         self._version = pb.Version()
         self._places: dict[str, int] = {}
+        self._tails: dict[tuple[bool, str], _Tail] = {}
         self._values = Values(self._declare())
 
     def program(self) -> pb.Program:
@@ -111,7 +128,9 @@ class _Parser:
                 version.producer_version = cursor.string("the producer's version as a string")
             elif word == "opset":
                 namespace = cursor.name("a namespace")
-                version.op_sets.add(namespace=namespace, version=cursor.whole("the number of the op set", _U32))
+                version.op_sets.add(
+                    namespace=namespace, version=cursor.whole("the number of the op set", _U32)
+                )
             elif word == "metadata":
                 key = cursor.string("a key as a string")
                 if key in self._writer.metadata:
@@ -126,7 +145,9 @@ class _Parser:
             cursor.finish()
             self._skip()
         if entry is None:
-            self._line("`entry @name` and a function").fail("`entry @name` before the first function")
+            self._line("`entry @name` and a function").fail(
+                "`entry @name` before the first function"
+            )
         return entry
 
     def _location_line(self, cursor: Cursor) -> None:
@@ -180,6 +201,8 @@ class _Parser:
         cursor.finish()
         returned = False
         while True:
+            if self._plain(function, names):
+                continue
             cursor = self._line("`}`")
             if cursor.kind == "value":
                 self._definition(cursor, function, names)
@@ -196,7 +219,11 @@ class _Parser:
                 cursor.finish()
                 return
             else:
-                cursor.fail("a value such as %3 = ..., rule or }" if returned else "a value such as %3 = ..., rule or return")
+                cursor.fail(
+                    "a value such as %3 = ..., rule or }"
+                    if returned
+                    else "a value such as %3 = ..., rule or return"
+                )
 
     def _signature(self, cursor: Cursor, typed: bool) -> list[tuple[str, TypeRow]]:
         """Takes `name: type, ...)`."""
@@ -246,9 +273,37 @@ class _Parser:
                 attrs.append(self._values.attr(cursor))
         row = sorted_attrs(cursor, attrs) if attrs else ()
         name = cursor.string("the node's name as a string") if cursor.accept("as") else ""
+        place = self._suffix(cursor)
         stated = types if any(types) else ()
-        made = function.node_row(op, operands, row, self._suffix(cursor), len(results), name=name, types=stated)
+        made = function.node_row(op, operands, row, place, len(results), name=name, types=stated)
         names.update(zip(results, (made,) if isinstance(made, int) else made, strict=True))
+        line = self._lines[self._next - 1]
+        found = _PLAIN.match(line)
+        if found:
+            self._tails[found["operands"] is None, line[found.end() :]] = (row, name, place)
+
+    def _plain(self, function: FunctionWriter, names: dict[str, int]) -> bool:
+        """Takes the next line if it differs from one before only in its values; most lines of a long function do."""
+        if self._next == len(self._lines):
+            return False
+        line = self._lines[self._next]
+        found = _PLAIN.match(line)
+        tail = self._tails.get((found["operands"] is None, line[found.end() :])) if found else None
+        if found is None or tail is None:
+            return False
+        result, kind, op, written = found.groups()
+        try:
+            operands = [names[name] for name in written.split(", ")] if written else []
+            types = (self._values.seen(kind),) if kind else ()
+        except KeyError:
+            return False
+        if result in names:
+            return False
+        row, name, place = tail
+        made = function.node_row(op, operands, row, place, 1, name=name, types=types)
+        names[result] = made if isinstance(made, int) else made[0]
+        self._next += 1
+        return True
 
     def _constant(self, cursor: Cursor) -> ConstantRow:
         start = cursor.mark()
@@ -259,7 +314,9 @@ class _Parser:
         index = self._writer.tables.type(row)
         start = cursor.mark()
         if cursor.text == "blob" and cursor.kind == "word":
-            digest = cursor.match(re.compile(r"blob +([0-9a-f]{64})"), "blob and a SHA-256 in hex")[1]
+            digest = cursor.match(re.compile(r"blob +([0-9a-f]{64})"), "blob and a SHA-256 in hex")[
+                1
+            ]
             lengths = [cursor.whole(what, 2**64) for what in ("the blob's size", "the offset")]
             cursor.finish()
             return ConstantRow(index, "blob", bytes.fromhex(digest), *lengths)
@@ -274,13 +331,21 @@ class _Parser:
             content = take_elements(cursor, dtype, count)
         cursor.finish()
         if len(content) != (itemsize if splat else size):
-            cursor.fail_at(start, f"{itemsize if splat else size} bytes of elements", f"{len(content)}")
-        return ConstantRow(index, "splat", content) if splat else constant_row(index, content, itemsize)
+            cursor.fail_at(
+                start, f"{itemsize if splat else size} bytes of elements", f"{len(content)}"
+            )
+        return (
+            ConstantRow(index, "splat", content)
+            if splat
+            else constant_row(index, content, itemsize)
+        )
 
     def _base64(self, cursor: Cursor) -> bytes:
         cursor.finish()
         parts: list[str] = []
-        while self._next < len(self._lines) and self._lines[self._next].lstrip(" \t").startswith("|"):
+        while self._next < len(self._lines) and self._lines[self._next].lstrip(" \t").startswith(
+            "|"
+        ):
             parts.append(self._lines[self._next].strip(" \t\r")[1:].strip(" \t"))
             self._next += 1
         try:

@@ -18,7 +18,9 @@ _TYPE = re.compile(
     rf"(?P<dtype>[a-z]+[0-9]*|\?)(?P<shape>\[(?:[^\]\"]|{_STRING})*\])?"
     rf"(?: +(?P<structure>{'|'.join(STRUCTURES.values())})(?![A-Za-z0-9_]))?"
 )
-_AXIS = re.compile(rf"[ \t]*(?:(?P<size>[0-9]+)|(?P<symbol>[A-Za-z_][A-Za-z0-9_]*)|(?P<quoted>{_STRING})|(?P<open>\?))[ \t]*(?:,|$)")
+_AXIS = re.compile(
+    rf"[ \t]*(?:(?P<size>[0-9]+)|(?P<symbol>[A-Za-z_][A-Za-z0-9_]*)|(?P<quoted>{_STRING})|(?P<open>\?))[ \t]*(?:,|$)"
+)
 _STRUCTURE_NUMBERS = {name: number for number, name in STRUCTURES.items()}
 _NUMBER_WORDS = ("inf", "nan")
 
@@ -29,6 +31,10 @@ class Values:
     def __init__(self, functions: dict[str, list[int]]) -> None:
         self._functions = functions
         self._types: dict[str, TypeRow] = {}
+
+    def seen(self, text: str) -> TypeRow:
+        """The type that this text said before; raises KeyError when it did not."""
+        return self._types[text]
 
     def type(self, cursor: Cursor) -> TypeRow:
         """Takes a type such as `f64[3,n] symmetric`."""
@@ -45,7 +51,9 @@ class Values:
         if shape is not None and shape != "[...]":
             axes = self._axes(cursor, start, shape[1:-1])
         row = TypeRow(
-            int(BY_NAME[dtype].wire) if dtype != "?" else 0, axes, _STRUCTURE_NUMBERS[structure] if structure else 0
+            int(BY_NAME[dtype].wire) if dtype != "?" else 0,
+            axes,
+            _STRUCTURE_NUMBERS[structure] if structure else 0,
         )
         self._types[found[0]] = row
         return row
@@ -59,7 +67,9 @@ class Values:
                 cursor.fail_at(start, "axes such as [2,n,?]", f"[{text[position:][:30]}]")
             position = found.end()
             size, symbol, quoted = found["size"], found["symbol"], found["quoted"]
-            axes.append(int(size) if size else symbol or (cursor.unquote(quoted) if quoted else None))
+            axes.append(
+                int(size) if size else symbol or (cursor.unquote(quoted) if quoted else None)
+            )
             if position == len(text) and not text[:position].rstrip().endswith(","):
                 break
         return tuple(axes)
@@ -76,9 +86,13 @@ class Values:
             return indices[0]
         if number is not None and number in indices:
             return number
-        if len(indices) > 1 and number is None:
-            cursor.fail_at(start, f"one of {token}#{indices[0]}, {token}#{indices[1]}, ...", token)
-        cursor.fail_at(start, "a function of this text", token)
+        several = len(indices) > 1 and number is None
+        expected = (
+            f"one of {token}#{indices[0]}, {token}#{indices[1]}, ..."
+            if several
+            else "a function of this text"
+        )
+        return cursor.fail_at(start, expected, token)
 
     def attr(self, cursor: Cursor) -> tuple[str, str, AttrValue]:
         """Takes `name=value`."""
@@ -87,7 +101,7 @@ class Values:
         return (name, *self._value(cursor))
 
     def _value(self, cursor: Cursor) -> tuple[str, AttrValue]:
-        expected = "a value: true, 1, 1.0, \"word\", f64, @function or a list"
+        expected = 'a value: true, 1, 1.0, "word", f64, @function or a list'
         if cursor.kind == "number" or cursor.text in _NUMBER_WORDS:
             number = take_number(cursor)
             return ("int_value" if isinstance(number, int) else "double_value"), number
@@ -133,10 +147,14 @@ class Values:
 
 def split_function(cursor: Cursor, token: str) -> tuple[str, int | None]:
     """The name and the number of a function token such as `@f#3`."""
-    name, mark, number = token[1:].rpartition("#") if token[-1].isdecimal() and "#" in token else (token[1:], "", "")
+    name, mark, number = (
+        token[1:].rpartition("#") if token[-1].isdecimal() and "#" in token else (token[1:], "", "")
+    )
     if mark and not number.isdecimal():
         name, number = token[1:], ""
-    return (cursor.unquote(name) if name.startswith('"') else name), (int(number[:10]) if number else None)
+    return (cursor.unquote(name) if name.startswith('"') else name), (
+        int(number[:10]) if number else None
+    )
 
 
 def take_number(cursor: Cursor) -> int | float:
@@ -224,6 +242,8 @@ def word_name(name: str) -> bool:
 
 def sorted_attrs(cursor: Cursor, entries: list[tuple[str, str, AttrValue]]) -> AttrRow:
     """Attributes as a row; fails when a name stands twice or is empty."""
-    if len({name for name, _, _ in entries}) != len(entries) or any(not name for name, _, _ in entries):
+    if len({name for name, _, _ in entries}) != len(entries) or any(
+        not name for name, _, _ in entries
+    ):
         cursor.fail("each attribute once, with a name")
     return tuple(entries)

@@ -36,11 +36,18 @@ class ProgramWriter:
     `op_sets` maps namespaces to op-set numbers; namespaces in use that it leaves out get number 1.
     """
 
-    def __init__(self, producer: str = "", producer_version: str = "", op_sets: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        producer: str = "",
+        producer_version: str = "",
+        op_sets: Mapping[str, int] | None = None,
+    ) -> None:
         self.tables = Tables()
         self.functions: list[FunctionWriter] = []
         self.metadata: dict[str, str] = {}
-        self._version = pb.Version(format=FORMAT, min_reader=FORMAT, producer=producer, producer_version=producer_version)
+        self._version = pb.Version(
+            format=FORMAT, min_reader=FORMAT, producer=producer, producer_version=producer_version
+        )
         self._op_sets = dict(op_sets or {})
 
     def function(self, name: str) -> FunctionWriter:
@@ -60,7 +67,9 @@ class ProgramWriter:
         """
         index = entry if isinstance(entry, int) else entry.index
         if not 0 <= index < len(self.functions):
-            raise ValueError(f"entry: expected a function below {len(self.functions)}, {index} came; add it first.")
+            raise ValueError(
+                f"entry: expected a function below {len(self.functions)}, {index} came; add it first."
+            )
         program = pb.Program(entry=index)
         program.version.CopyFrom(self._version)
         used = {name.partition(".")[0]: 1 for name in self.tables.op_names()}
@@ -106,9 +115,13 @@ class FunctionWriter:
     ) -> int:
         """Adds an input. `dtype` is a wire Dtype; `shape` holds lengths, names of symbols, or None for unknown axes."""
         if len(self._is_constant) != len(self._input_names):
-            raise ValueError(f"@{self.name}, input {name!r}: inputs come before constants and nodes; declare it first.")
+            raise ValueError(
+                f"@{self.name}, input {name!r}: inputs come before constants and nodes; declare it first."
+            )
         if not name or name in self._input_names:
-            raise ValueError(f"@{self.name}, input {name!r}: expected a new name that is not empty; rename it.")
+            raise ValueError(
+                f"@{self.name}, input {name!r}: expected a new name that is not empty; rename it."
+            )
         self._input_names[name] = self._tables.string(name)
         row = TypeRow(int(dtype or 0), None if shape is None else tuple(shape), int(structure))
         self._input_types.append(self._tables.type(row))
@@ -124,7 +137,9 @@ class FunctionWriter:
     def constant_blob(self, blob: pb.BlobRef, dtype: int, shape: Sequence[int]) -> int:
         """Adds a fixed value whose elements were put as a blob."""
         type_index = self._tables.type(TypeRow(int(dtype), tuple(shape)))
-        return self.constant_row(ConstantRow(type_index, "blob", blob.sha256, blob.size_bytes, blob.offset_bytes))
+        return self.constant_row(
+            ConstantRow(type_index, "blob", blob.sha256, blob.size_bytes, blob.offset_bytes)
+        )
 
     def constant_row(self, row: ConstantRow) -> int:
         """Adds a fixed value that is a row already."""
@@ -187,16 +202,22 @@ class FunctionWriter:
         """`node` with attributes that are a row already."""
         first = len(self._is_constant)
         if operands and not 0 <= min(operands) <= max(operands) < first:
-            raise ValueError(f"@{self.name}, {op}: expected value ids below {first}, {list(operands)[:8]} came.")
+            raise ValueError(
+                f"@{self.name}, {op}: expected value ids below {first}, {list(operands)[:8]} came."
+            )
         if n_out < 1 or len(types) not in (0, n_out):
-            raise ValueError(f"@{self.name}, {op}: expected one or more outputs, each with a type or none, {n_out} came.")
+            raise ValueError(
+                f"@{self.name}, {op}: expected one or more outputs, each with a type or none, {n_out} came."
+            )
         tables = self._tables
         self._op.append(tables.op(op))
         self._arity.append(len(operands))
         self._operand.extend(operands)
         self._n_out.append(n_out)
         self._attr.append(tables.attrs(attrs))
-        self._loc.append(loc if isinstance(loc, int) else 0 if loc is None else tables.location(loc))
+        self._loc.append(
+            loc if isinstance(loc, int) else 0 if loc is None else tables.location(loc)
+        )
         self._node_name.append(tables.string(name))
         if types:
             self._out_type.extend(0 if row is None else tables.type(row) for row in types)
@@ -210,7 +231,9 @@ class FunctionWriter:
         if not 0 <= value < len(self._is_constant):
             raise ValueError(f"@{self.name}, output {name!r}: expected a value id, {value} came.")
         if not name or name in self._outputs:
-            raise ValueError(f"@{self.name}, output {name!r}: expected a new name that is not empty; rename it.")
+            raise ValueError(
+                f"@{self.name}, output {name!r}: expected a new name that is not empty; rename it."
+            )
         self._tables.string(name)
         self._outputs[name] = value
 
@@ -232,7 +255,11 @@ class FunctionWriter:
             nondiff_inputs=sorted(nondiff_inputs),
             claimed_only=claimed_only,
             surrogate=surrogate,
-            location=loc if isinstance(loc, int) else 0 if loc is None else self._tables.location(loc),
+            location=loc
+            if isinstance(loc, int)
+            else 0
+            if loc is None
+            else self._tables.location(loc),
         )
         message.kind = kind  # pyright: ignore[reportAttributeAccessIssue]
         self._rules.append(message)
@@ -275,7 +302,14 @@ class FunctionWriter:
 
 
 AttrInput = (
-    AttrValue | np.dtype[Any] | type[Any] | np.generic | FunctionWriter | Sequence[FunctionWriter] | Sequence[float] | None
+    AttrValue
+    | np.dtype[Any]
+    | type[Any]
+    | np.generic
+    | FunctionWriter
+    | Sequence[FunctionWriter]
+    | Sequence[float]
+    | None
 )
 
 
@@ -291,7 +325,9 @@ def wire_numbers(is_constant: NDArray[np.bool_], n_inputs: int) -> NDArray[np.in
 
 def freeze_attrs(attrs: Mapping[str, AttrInput]) -> AttrRow:
     """Attributes as a table row; None is left out. Raises ValueError for a value that has no wire form."""
-    return tuple((name, *_freeze(name, value)) for name, value in attrs.items() if value is not None)
+    return tuple(
+        (name, *_freeze(name, value)) for name, value in attrs.items() if value is not None
+    )
 
 
 def _freeze(name: str, value: Any) -> tuple[str, AttrValue]:
@@ -310,7 +346,9 @@ def _freeze(name: str, value: Any) -> tuple[str, AttrValue]:
     if isinstance(value, FunctionWriter):
         return "function", value.index
     if isinstance(value, tuple | list):
-        items: tuple[Any, ...] = tuple(item.item() if isinstance(item, np.generic) else item for item in value)
+        items: tuple[Any, ...] = tuple(
+            item.item() if isinstance(item, np.generic) else item for item in value
+        )
         if items and all(isinstance(item, FunctionWriter) for item in items):
             return "functions", tuple(item.index for item in items)
         if all(isinstance(item, int) for item in items):
