@@ -23,7 +23,9 @@ def normal_axes(axes: Sequence[int] | None, rank: int, name: str = "axes") -> tu
         return tuple(range(-rank, 0))
     negative = [normal_axis(axis, rank, name) for axis in axes]
     if len(set(negative)) < len(negative):
-        raise IllTyped(ATTRIBUTE, f"{name} is {tuple(axes)}, expected distinct axes; drop the repeated")
+        raise IllTyped(
+            ATTRIBUTE, f"{name} is {tuple(axes)}, expected distinct axes; drop the repeated"
+        )
     return tuple(sorted(negative))
 
 

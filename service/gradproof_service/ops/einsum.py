@@ -12,7 +12,17 @@ import numpy as np
 
 from gradproof_service.arrays import Array, Shape, Type, promote, type_of
 from gradproof_service.ops.linalg import refuse_bool
-from gradproof_service.ops.record import ATTRIBUTE, SHAPE, Attr, Draw, IllTyped, Op, Rule, Sample, Site
+from gradproof_service.ops.record import (
+    ATTRIBUTE,
+    SHAPE,
+    Attr,
+    Draw,
+    IllTyped,
+    Op,
+    Rule,
+    Sample,
+    Site,
+)
 
 Inferred = tuple[dict[str, Any], tuple[Type, ...]]
 
@@ -42,7 +52,8 @@ def _explicit(equation: str, ins: tuple[Type, ...]) -> tuple[list[str], str]:
     terms = left.split(",")
     if len(terms) != len(ins):
         raise IllTyped(
-            ATTRIBUTE, f"equation {equation!r} has {len(terms)} terms, expected {len(ins)}: one each"
+            ATTRIBUTE,
+            f"equation {equation!r} has {len(terms)} terms, expected {len(ins)}: one each",
         )
     free = [c for c in ascii_letters if c not in equation]
     deepest = 0
@@ -56,14 +67,20 @@ def _explicit(equation: str, ins: tuple[Type, ...]) -> tuple[list[str], str]:
             )  # fmt: skip
         deepest = max(deepest, hidden)
         terms[i] = term.replace("...", "".join(free[:hidden][::-1]), 1)
-    dots = "".join(free[:deepest][::-1])  # the last hidden axes of all operands stand above each other
+    dots = "".join(free[:deepest][::-1])  # aligned at the last hidden axis, as broadcasting is
     if arrow:
         result = right.replace("...", dots, 1)
     else:
         written = left.replace("...", "")
-        result = dots + "".join(sorted(c for c in set(written) if written.count(c) == 1 and c != ","))
+        result = dots + "".join(
+            sorted(c for c in set(written) if written.count(c) == 1 and c != ",")
+        )
     known = set("".join(terms))
-    if not known <= set(ascii_letters) or not set(result) <= known or len(set(result)) < len(result):
+    if (
+        not known <= set(ascii_letters)
+        or not set(result) <= known
+        or len(set(result)) < len(result)
+    ):
         raise IllTyped(
             ATTRIBUTE, f"equation {equation!r} is no Einstein summation; write it as 'ij,jk->ik', with "
             "letters only and each letter of the result once",
@@ -101,17 +118,12 @@ def _einsum(s: Site, *xs: Array) -> Array:
     held: list[Array] = []
     letters: list[str] = []
     for x, term in zip(xs, terms, strict=True):
-        if lead:
-            if x.strides[0] and len(x) > 1:
-                term = batch + term
-            else:
-                x = x[0] if len(x) else np.zeros(x.shape[1:], x.dtype)
-        broadcast = [i for i, c in enumerate(term) if c != batch and x.shape[i] != sides[c]]
-        if broadcast:
-            x = x.squeeze(tuple(broadcast))
-            term = "".join(c for i, c in enumerate(term) if i not in broadcast)
-        held.append(x)
-        letters.append(term)
+        varying = bool(lead and x.strides[0] and len(x) != 1)
+        row = x[0] if lead and not varying and len(x) else x
+        name = term if row.ndim == len(term) else batch + term
+        thin = tuple(i for i, c in enumerate(name) if c != batch and row.shape[i] != sides[c])
+        held.append(row.squeeze(thin) if thin else row)
+        letters.append("".join(c for i, c in enumerate(name) if i not in thin))
     varies = any(batch in term for term in letters)
     out = batch + result if varies else result
     work = prod(sides.values()) * prod(lead)

@@ -120,7 +120,9 @@ def _right_cotangent(xp: Any, s: Site, xs: Any, ys: Any, c: Any) -> Any:
     """A^T C; rows of all stacked matrices are contracted in one product when B is one matrix."""
     a, b = xs
     if a.rank == 1:
-        return c * a if b.rank == 1 else xp.expand_dims(a, axes=(-1,)) * xp.expand_dims(c, axes=(-2,))
+        return (
+            c * a if b.rank == 1 else xp.expand_dims(a, axes=(-1,)) * xp.expand_dims(c, axes=(-2,))
+        )
     if b.rank <= 2 < a.rank:
         k = a.shape[-1]
         rows = a.type.size // k if k else 0
@@ -156,7 +158,9 @@ def _infer_norm(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
     refuse_bool(ins)
     axes = normal_axes(attrs["axes"], x.rank)
     if not abs(attrs["ord"]) > 0:
-        raise IllTyped(ATTRIBUTE, f"ord is {attrs['ord']}, expected a number other than 0 or an inf")
+        raise IllTyped(
+            ATTRIBUTE, f"ord is {attrs['ord']}, expected a number other than 0 or an inf"
+        )
     if abs(attrs["ord"]) == inf and any(x.shape[a] == 0 for a in axes):
         raise IllTyped(SHAPE, f"shape {x.shape} has no largest element along {axes}")
     keep = attrs["keepdims"]
@@ -168,7 +172,7 @@ def _infer_norm(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
 
 def _magnitude(x: Array) -> Array:
     """|x|; for the complex step its continuation x or -x, which is analytic away from 0."""
-    return np.abs(x) if x.dtype.kind == "f" else np.where(x.real < 0, -x, x)
+    return np.abs(x) if x.dtype.kind == "f" else np.where(np.real(x) < 0, -x, x)
 
 
 def _norm(s: Site, x: Array) -> Array:

@@ -19,13 +19,17 @@ def _infer_reshape(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
     shape: tuple[int, ...] = attrs["shape"]
     if shape.count(-1) == 1:
         known = prod(n for n in shape if n != -1)
-        rest = x.size // known if known else 0
-        shape = tuple(rest if n == -1 else n for n in shape)
+        if known > 0:  # with a side of 0 any number would do, so none is chosen
+            shape = tuple(x.size // known if n == -1 else n for n in shape)
     if any(n < 0 for n in shape):
-        raise IllTyped(ATTRIBUTE, f"shape is {shape}, expected sides >= 0 with at most one -1")
+        raise IllTyped(
+            ATTRIBUTE,
+            f"shape is {shape}, expected sides >= 0, and one -1 only where it can be told",
+        )
     if prod(shape) != x.size:
         raise IllTyped(
-            SHAPE, f"shape {x.shape} has {x.size} elements, {shape} has {prod(shape)}; make them equal"
+            SHAPE,
+            f"shape {x.shape} has {x.size} elements, {shape} has {prod(shape)}; make them equal",
         )
     return {"shape": shape}, (x.with_shape(shape),)
 
@@ -111,13 +115,17 @@ def _infer_squeeze(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
         given = tuple(a for a in range(-x.rank, 0) if x.shape[a] == 1)
     axes = normal_axes(given, x.rank)
     if any(x.shape[a] != 1 for a in axes):
-        raise IllTyped(SHAPE, f"axes {axes} of shape {x.shape} are not all of side 1; leave those out")
+        raise IllTyped(
+            SHAPE, f"axes {axes} of shape {x.shape} are not all of side 1; leave those out"
+        )
     return {"axes": axes}, (x.with_shape(x.shape[a] for a in range(-x.rank, 0) if a not in axes),)
 
 
 def _sample_squeeze(d: Draw) -> Sample:
     n = d.integer(1, 3)
-    shape, axes = d.choice((((1, n), (0,)), ((n, 1, 2, 1), (1, -1)), ((1, 1), (-1,)), ((1, n, 1), None)))
+    shape, axes = d.choice(
+        (((1, n), (0,)), ((n, 1, 2, 1), (1, -1)), ((1, 1), (-1,)), ((1, n, 1), None))
+    )
     return (d.real(shape),), {"axes": axes}
 
 
