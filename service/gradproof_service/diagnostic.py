@@ -50,7 +50,11 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A range in a source file: lines from 1, columns from 0; zeros mean unknown."""
+    """A range in a source file: lines and columns from 1, the end column behind the last character.
+
+    Zeros and empty words mean unknown. `source_node` names the node in the format it came from;
+    `callers` are the calls that led here, innermost first, their own `callers` empty.
+    """
 
     file: str = ""
     line: int = 0
@@ -58,6 +62,8 @@ class Location:
     end_line: int = 0
     end_column: int = 0
     scope: str = ""
+    source_node: str = ""
+    callers: tuple[Location, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.file or self.line)

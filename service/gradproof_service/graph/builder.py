@@ -251,14 +251,22 @@ class Builder:
             value = self.apply("astype", value, dtype=type.dtype)
         return value
 
+    @property
+    def node_count(self) -> int:
+        """Number of nodes so far."""
+        return len(self._sites)
+
     def finish(
-        self, outputs: Sequence[Value], output_names: Sequence[str] | None = None
+        self,
+        outputs: Sequence[Value],
+        output_names: Sequence[str] | None = None,
+        origins: Sequence[int] = (),
     ) -> Graph:
         """The graph that returns these values."""
         names = output_names or [f"out{i}" if len(outputs) > 1 else "out" for i in range(len(outputs))]
         return Graph(
             self.name, self._inputs, self.types, self._sites, self._operands, self._first,
-            [v.id for v in outputs], names, self._locations, self._names,
+            [v.id for v in outputs], names, self._locations, self._names, origins,
         )  # fmt: skip
 
 

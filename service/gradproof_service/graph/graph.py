@@ -21,11 +21,13 @@ class Graph:
     `operands[k]` are the value ids node k reads, `first[k]` the id of its first output,
     `types[v]` the type of value v, `outputs` the value ids returned. `plans` is the executor's
     memory of what it prepared for this graph; it never changes what the graph means.
+    `origins[k]` is the node of the sent function that node k stands for (-1: a constant), empty
+    when the graph was not typed from one.
     """
 
     __slots__ = (
-        "first", "inputs", "locations", "name", "node_names", "operands", "output_names",
-        "outputs", "plans", "sites", "types",
+        "first", "inputs", "locations", "name", "node_names", "operands", "origins",
+        "output_names", "outputs", "plans", "sites", "types",
     )  # fmt: skip
 
     def __init__(
@@ -40,6 +42,7 @@ class Graph:
         output_names: Sequence[str],
         locations: Sequence[Location],
         node_names: dict[int, str],
+        origins: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.inputs = tuple(inputs)
@@ -51,6 +54,7 @@ class Graph:
         self.output_names = tuple(output_names)
         self.locations = locations
         self.node_names = node_names
+        self.origins = origins
         self.plans: dict[Any, Any] = {}
 
     def __len__(self) -> int:
@@ -83,8 +87,9 @@ class Graph:
         return self.locations[node] if node < len(self.locations) else NOWHERE
 
     def node_label(self, node: int) -> str:
-        """How a person would name the node: its own name, else `op#index`."""
-        return self.node_names.get(node) or f"{self.sites[node].op.name}#{node}"
+        """How a person would name the node: its own name, else `op#index` as it was sent."""
+        sent = self.origins[node] if node < len(self.origins) else node
+        return self.node_names.get(node) or f"{self.sites[node].op.name}#{sent}"
 
     def producer(self) -> list[int]:
         """For each value the index of the node that makes it, -1 for inputs."""

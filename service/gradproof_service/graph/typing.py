@@ -150,6 +150,7 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
     ]
     before = len(typing.findings)
     ids.extend(xp.constant(np.asarray(c)).id for c in function.constants)
+    origins = [-1] * xp.node_count
     for node, (name, operands) in enumerate(zip(function.ops, function.operands, strict=True)):
         count = function.counts[node] if function.counts else 1
         args = [ids[v] for v in operands]
@@ -165,10 +166,12 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
             ids.extend([None] * count)
             continue
         ids.extend(range(first, first + count))
+        if xp.node_count > len(origins):
+            origins.append(node)
     if len(typing.findings) > before or any(ids[v] is None for v in function.outputs):
         return None
     values = [Value(xp, v, xp.types[v]) for v in (ids[v] for v in function.outputs) if v is not None]
-    return xp.finish(values, function.output_names)
+    return xp.finish(values, function.output_names, origins)
 
 
 def _type_node(

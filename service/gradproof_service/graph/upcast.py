@@ -45,7 +45,8 @@ def _upcast(graph: Graph) -> Graph:
         wide_site = op.site(attrs, tuple([xp.types[a] for a in args]))
         first = xp.add_once(wide_site, args, name)
         ids.extend(range(first, first + len(wide_site.outs)))
-    return xp.finish([xp.value(ids[v]) for v in graph.outputs], graph.output_names)
+    origins = graph.origins if xp.node_count == len(graph) else ()
+    return xp.finish([xp.value(ids[v]) for v in graph.outputs], graph.output_names, origins)
 
 
 def _wide(t: Type) -> Type:
