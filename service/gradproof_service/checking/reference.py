@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradproof_service.arrays import Array
-from gradproof_service.checking.compare import Pair, compare, row_scale
-from gradproof_service.checking.report import Comparison, Kind, Source
+from gradproof_service.checking.compare import compare, row_scale
+from gradproof_service.checking.report import Comparison, Source
 from gradproof_service.checking.scene import Scene
 from gradproof_service.transforms.evaluate import batch_of, evaluate
 from gradproof_service.transforms.forward import jvp
@@ -147,7 +147,7 @@ def _both(scene: Scene, tau: float) -> Reference:
         other = forward[o, i]
         reference.comparisons.append(
             compare(
-                _pair(scene, o, i), block.value, other.value, block.bar + other.bar,
+                scene.pair(o, i, Source.REVERSE, Source.FORWARD), block.value, other.value, block.bar + other.bar,
                 scale=row_scale(other.value), tau=tau,
                 reason=_why(scene, other.value),
             )
@@ -178,7 +178,7 @@ def _one(scene: Scene, tau: float, mode: Mode) -> Reference:
             along_scale = row_scale(along.T).T
             reference.comparisons.append(
                 compare(
-                    _pair(scene, o, i), along, pushed[:, at : at + m], bar + _sum_rounding(rows, block.value),
+                    scene.pair(o, i, Source.REVERSE, Source.FORWARD), along, pushed[:, at : at + m], bar + _sum_rounding(rows, block.value),
                     scale=along_scale, tau=tau, entries_total=block.value.size,
                     directions=len(rows), reason=_why(scene, along),
                 )
@@ -198,7 +198,7 @@ def _pulled_against(
         bar = np.abs(v) @ block.bar + 2 * _sum_rounding(v, block.value.T)
         reference.comparisons.append(
             compare(
-                _pair(scene, o, i), pulled, along, bar, scale=row_scale(along), tau=tau,
+                scene.pair(o, i, Source.REVERSE, Source.FORWARD), pulled, along, bar, scale=row_scale(along), tau=tau,
                 entries_total=block.value.size, directions=len(v), reason=_why(scene, along),
             )
         )  # fmt: skip
@@ -230,7 +230,7 @@ def _directions_only(scene: Scene, tau: float) -> Reference:
             bar = bar + _sum_rounding(pulled, rows) + _sum_rounding(v, pushed[:, at : at + m])
             reference.comparisons.append(
                 compare(
-                    _pair(scene, o, i), right, left, bar, scale=float(np.abs(left).max(initial=0.0)),
+                    scene.pair(o, i, Source.REVERSE, Source.FORWARD), right, left, bar, scale=float(np.abs(left).max(initial=0.0)),
                     tau=tau, entries_total=m * scene.size_in(i), directions=len(rows),
                     reason=_why(scene, left),
                 )
@@ -242,12 +242,6 @@ def _directions_only(scene: Scene, tau: float) -> Reference:
 def _sum_rounding(a: Array, b: Array) -> Array:
     """Rounding of the inner products a @ b.T in float64."""
     return 2.0**-52 * np.sqrt(a.shape[1]) * (np.abs(a) @ np.abs(b).T)
-
-
-def _pair(scene: Scene, o: int, i: int) -> Pair:
-    return Pair(
-        scene.output_name(o), scene.input_name(i), Kind.JACOBIAN, Source.REVERSE, Source.FORWARD
-    )
 
 
 def _why(scene: Scene, value: Array) -> str:

@@ -7,17 +7,18 @@ precision costs enters as an allowance for rounding, never as a different functi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gradproof_service.arrays import Array, unit_roundoff
-from gradproof_service.checking.report import Options
+from gradproof_service.checking.compare import Pair
+from gradproof_service.checking.report import Kind, Options, Source
 from gradproof_service.diagnostic import Fault, FaultKind
 from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.upcast import narrowest, upcast
 from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate, no_tick
-from gradproof_service.transforms.jacobian import BATCH_BYTES
+from gradproof_service.transforms.jacobian import BATCH_BYTES, gradient_graph
 from gradproof_service.transforms.rounding import rounding_bounds
 
 NOISE_SAMPLES = 3
@@ -40,19 +41,25 @@ class Scene:
     eps: float
     rng_seed: int
     tick: Tick = no_tick
+    gradient_of: str = ""
+    """Set when the graph is a gradient: the output it is the gradient of. Its outputs are then
+    the gradients by `wrt` in order, and its Jacobian blocks are Hessian blocks."""
+
+    def pair(self, o: int, i: int, subject: Source, against: Source) -> Pair:
+        """The names under which output o by input i is reported."""
+        if self.gradient_of:
+            first = self.graph.inputs[self.wrt[o]]
+            return Pair(
+                self.gradient_of, first, Kind.HESSIAN, subject, against, self.graph.inputs[i]
+            )
+        return Pair(
+            self.graph.output_names[o], self.graph.inputs[i], Kind.JACOBIAN, subject, against
+        )
 
     @property
     def coarse(self) -> bool:
         """Whether the function was written in less than float64."""
         return self.eps > 2.0**-52
-
-    def input_name(self, i: int) -> str:
-        """Name of the i-th input of the function."""
-        return self.graph.inputs[i]
-
-    def output_name(self, o: int) -> str:
-        """Name of the o-th output of the function."""
-        return self.graph.output_names[o]
 
     def size_in(self, i: int) -> int:
         """Elements of input i."""
@@ -135,6 +142,14 @@ class Evaluator:
         elements = sum(t.size for t in self.scene.graph.types)
         size = max(1, BATCH_BYTES // (16 * max(1, elements)))
         return [slice(s, s + size) for s in range(0, len(points), size)]
+
+
+def gradient_scene(scene: Scene, o: int) -> Scene:
+    """The scene of the gradient of a scalar output: its first order is the second order."""
+    graph = gradient_graph(scene.graph, scene.wrt, o)
+    outs = tuple(range(len(scene.wrt)))
+    name = scene.graph.output_names[o]
+    return replace(scene, graph=graph, original=graph, outs=outs, gradient_of=name)
 
 
 def make_scene(graph: Graph, point: Sequence[Array], options: Options, tick: Tick) -> Scene:

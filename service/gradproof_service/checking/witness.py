@@ -8,18 +8,18 @@ the complex step where every op on the path is analytic, then in extended precis
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from gradproof_service.arrays import Array
-from gradproof_service.checking.compare import KAPPA, ROW_FLOOR, Pair, compare, row_scale
+from gradproof_service.checking.compare import KAPPA, ROW_FLOOR, compare, row_scale
 from gradproof_service.checking.complex_step import complex_step
-from gradproof_service.checking.differences import Reason, directional
+from gradproof_service.checking.differences import Estimate, Reason, directional, representable
 from gradproof_service.checking.extended import extended_slopes
 from gradproof_service.checking.margins import Edge, reach
 from gradproof_service.checking.reference import Reference, directions_for, push
-from gradproof_service.checking.report import Comparison, Kind, Source
+from gradproof_service.checking.report import Comparison, Source
 from gradproof_service.checking.scene import Scene
 from gradproof_service.transforms.derive import reaches
 from gradproof_service.transforms.evaluate import evaluate
@@ -40,6 +40,16 @@ class Witness:
     sources: list[Source]
     evaluations: int = 0
     directions: int = 0
+    sides: dict[int, Sides] = field(default_factory=dict[int, "Sides"])
+    """One-sided slopes by input position, where a kink was met and every coordinate looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Between which slopes (m, n) every element of the subdifferential lies; NaN off the kinks."""
+
+    low: Array
+    high: Array
 
 
 @dataclass(slots=True)
@@ -72,14 +82,20 @@ def _one_input(
     elements = sum(t.size for t in scene.graph.types)
     every = bool(reference.blocks) and n <= COORDINATES and SHORT * n * elements <= WORK
     every = every and (budget == 0 or SHORT * n <= budget)
-    directions = np.eye(n) if every else directions_for(scene, i)
+    x = scene.inputs[i].reshape(-1).astype(np.float64)
     if every:
+        directions = np.eye(n)
         expected = np.concatenate([reference.blocks[o, i].value for o in scene.outs]).T
         expected_bar = np.concatenate([reference.blocks[o, i].bar for o in scene.outs]).T
     else:
+        rows = directions_for(scene, i)
+        directions = representable(x, rows, _along(scene, i, rows))
         expected, expected_bar = push(scene, i, directions)
         said.directions += len(directions)
-    slopes = _differences(scene, i, directions, expected, found, tau, budget, said)
+    estimate = _differences(scene, i, directions, expected, found, tau, budget, said)
+    if every and estimate.left is not None and estimate.right is not None:
+        said.sides[i] = _sides(estimate)
+    slopes = Slopes(estimate.value.copy(), estimate.bar.copy(), estimate.reason.copy())
     decided = _settle(scene, i, directions, expected, expected_bar, slopes, tau, said)
     at = 0
     for o in scene.outs:
@@ -91,7 +107,7 @@ def _one_input(
             scale = scale + _natural(scene, i, o, directions) * ROW_FLOOR
         source, value, bar, why = decided
         comparison = compare(
-            Pair(scene.output_name(o), scene.input_name(i), Kind.JACOBIAN, Source.REVERSE, source),
+            scene.pair(o, i, Source.REVERSE, source),
             expected[:, part].T, value[:, part].T, (bar + expected_bar)[:, part].T,
             scale=scale.T, tau=tau, entries_total=n * scene.size_out(o),
             directions=0 if every else len(directions),
@@ -103,22 +119,34 @@ def _one_input(
 def _differences(
     scene: Scene, i: int, directions: Array, expected: Array, found: Sequence[Edge], tau: float,
     budget: int, said: Witness,
-) -> Slopes:  # fmt: skip
+) -> Estimate:  # fmt: skip
     x = scene.inputs[i].reshape(-1).astype(np.float64)
-    scale = scene.scale(i)
-    with np.errstate(all="ignore"):
-        moving = directions != 0
-        along = np.where(moving, scale / np.where(moving, np.abs(directions), 1.0), np.inf).min(axis=1)
     evaluator = scene.evaluator(i)
     floor = row_scale(expected.T).T
     estimate = directional(
-        evaluator, x, directions, scale=along, reach=reach(scene, i, directions, found),
-        budget=budget or 1_000_000_000, tau=tau / (2 * KAPPA), floor=floor,
+        evaluator, x, directions, scale=_along(scene, i, directions), reach=reach(scene, i, directions, found),
+        budget=budget or 1 << 40, tau=tau / (2 * KAPPA), floor=floor,
     )  # fmt: skip
     said.evaluations += evaluator.calls
     if Source.DIFFERENCES not in said.sources:
         said.sources.append(Source.DIFFERENCES)
-    return Slopes(estimate.value, estimate.bar, estimate.reason)
+    return estimate
+
+
+def _along(scene: Scene, i: int, directions: Array) -> Array:
+    """How far along each direction (D, n) the input's own size reaches: (D,)."""
+    moving = directions != 0
+    steps = scene.scale(i) / np.where(moving, np.abs(directions), 1.0)
+    return np.where(moving, steps, np.inf).min(axis=1)
+
+
+def _sides(estimate: Estimate) -> Sides:
+    left, right = estimate.left, estimate.right
+    left_bar, right_bar = estimate.left_bar, estimate.right_bar
+    assert left is not None and right is not None and left_bar is not None and right_bar is not None
+    low = np.minimum(left - left_bar, right - right_bar)
+    high = np.maximum(left + left_bar, right + right_bar)
+    return Sides(low.T, high.T)
 
 
 def _settle(

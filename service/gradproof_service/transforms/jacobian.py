@@ -83,7 +83,7 @@ def _by_columns(
         row: list[Array] = []
         at = 0
         for i in in_types:
-            part = column[at : at + i.size].reshape(*i.shape, *t.shape)
+            part = column[at : at + i.size].reshape((*i.shape, *t.shape))
             row.append(_outputs_first(part, i.rank, t.rank))
             at += i.size
         blocks.append(row)
@@ -111,7 +111,7 @@ def _by_rows(
     for t in out_types:
         blocks.append(
             [
-                row[at : at + t.size].reshape(*t.shape, *i.shape).astype(t.dtype, copy=False)
+                row[at : at + t.size].reshape((*t.shape, *i.shape)).astype(t.dtype, copy=False)
                 for row, i in zip(rows, in_types, strict=True)
             ]
         )

@@ -1,0 +1,382 @@
+"""What the caller believes, brought to the form of the reference and held against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gradproof_service.arrays import FLOATS, Array, Shape, type_of
+from gradproof_service.checking.compare import Pair, compare, row_scale
+from gradproof_service.checking.reference import Block, Reference, blocks_of
+from gradproof_service.checking.report import (
+    Answer,
+    Ask,
+    Claim,
+    Comparison,
+    Kind,
+    Options,
+    Source,
+    Verdict,
+)
+from gradproof_service.checking.scene import Scene
+from gradproof_service.checking.witness import Sides
+from gradproof_service.diagnostic import Fault, FaultKind, Finding, Severity
+from gradproof_service.graph.program import Program
+from gradproof_service.graph.typing import type_program
+from gradproof_service.transforms.evaluate import batch_of, evaluate
+from gradproof_service.transforms.rounding import rounding_bounds
+
+RTOL = {np.dtype(np.float64): 5e-7, np.dtype(np.float32): 1e-4}
+"""Relative error forgiven in a claim when the caller states none: between what a float32
+temporary costs (6e-8) and the smallest mistake worth accusing (1e-6)."""
+SLACK = 4.0
+"""A claim may round differently from the reference: its allowance is this many bars."""
+SEEDS = 6
+"""Seeds for a rule that is asked for: dense and sparse, both signs, several sizes."""
+
+Asker = Callable[[Ask], Answer]
+
+
+@dataclass(slots=True)
+class Judge:
+    """Everything that claims of one order are judged with; bars by precision are kept."""
+
+    scene: Scene
+    reference: Reference
+    sides: dict[int, Sides]
+    options: Options
+    program: Program | None
+    ask: Asker | None
+    comparisons: list[Comparison] = field(default_factory=list[Comparison])
+    findings: list[Finding] = field(default_factory=list[Finding])
+    coarse: dict[float, dict[tuple[int, int], Block]] = field(
+        default_factory=dict[float, "dict[tuple[int, int], Block]"]
+    )
+    noise: dict[float, list[Array]] = field(default_factory=dict[float, "list[Array]"])
+
+    def block(self, o: int, i: int, eps: float) -> Block | None:
+        """The reference block with the bar that computing at spacing `eps` would have."""
+        block = self.reference.blocks.get((o, i))
+        if block is None or eps <= 2.0**-52:
+            return block
+        if eps not in self.coarse:
+            mode = "reverse" if self.reference.source is Source.REVERSE else "forward"
+            self.coarse[eps] = blocks_of(self.scene, mode, eps)
+        return Block(block.value, self.coarse[eps][o, i].bar)
+
+    def function_noise(self, o: int, eps: float) -> Array:
+        """Rounding bound of the function's own output o (m,) when computed at spacing `eps`."""
+        if eps not in self.noise:
+            scene = self.scene
+            values = evaluate(scene.graph, scene.inputs, tick=scene.tick)
+            self.noise[eps] = rounding_bounds(
+                scene.graph, scene.inputs, values, rng_seed=scene.rng_seed, eps=eps,
+                tick=scene.tick,
+            )  # fmt: skip
+        return self.noise[eps][o].reshape(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The reference in the claim's form: values, error bars, and noise no claim answers for."""
+
+    value: Array
+    bar: Array
+    blur: Array
+    reason: str = "noise"
+
+
+def judge_claim(judge: Judge, claim: Claim, index: int) -> None:
+    """Compare one claim with the reference; adds a comparison, and a finding when it is wrong."""
+    o, i = _positions(judge.scene, claim)
+    seeds = _seeds(judge.scene, claim, o, i, index)
+    claimed = _claimed(judge, claim, index, seeds, o, i)
+    if claimed is None:
+        return
+    wanted = _expected_shape(judge.scene, claim, o, i, seeds)
+    if claimed.shape != wanted and not claimed.size == 1 == int(np.prod(wanted, dtype=object)):
+        message = f"has shape {claimed.shape}, expected {wanted}"
+        _refuse(judge, claim, o, i, "GP801", "claim-shape", message, "return an array of that shape")
+        return
+    if claimed.dtype.kind in "iu":
+        claimed = claimed.astype(np.float64)
+    if claimed.dtype not in FLOATS:
+        message = f"has dtype {claimed.dtype}, expected float64 or float32"
+        _refuse(judge, claim, o, i, "GP802", "claim-dtype", message, "return a float array")
+        return
+    eps = max(judge.scene.eps, float(np.finfo(claimed.dtype).eps))
+    block = judge.block(o, i, eps)
+    if block is None:
+        judge.comparisons.append(_too_large(judge, claim, o, i, claimed))
+        return
+    expected = _expected(judge, claim, o, i, block, seeds, eps)
+    claimed = claimed.reshape(wanted)
+    if seeds is None and i in judge.sides:
+        expected = _at_kink(judge, o, i, claimed, expected)
+    _compare(judge, claim, o, i, claimed, expected, seeds, eps)
+
+
+def _compare(
+    judge: Judge, claim: Claim, o: int, i: int, claimed: Array, expected: Expected,
+    seeds: Array | None, eps: float,
+) -> None:  # fmt: skip
+    options = judge.options
+    rtol = RTOL[np.dtype(np.float32 if eps > 2.0**-52 else np.float64)]
+    rtol = rtol if options.rtol is None else options.rtol
+    forgiven = rtol * np.abs(expected.value) + (options.atol or 0.0) + expected.blur
+    shape = claimed.shape
+    comparison = compare(
+        _pair(judge, claim, o, i), claimed, expected.value.reshape(shape),
+        SLACK * expected.bar.reshape(shape), forgiven=forgiven.reshape(shape),
+        scale=row_scale(expected.value).reshape(shape), tau=options.tau,
+        directions=0 if seeds is None else len(seeds),
+        reason=expected.reason if np.isfinite(expected.value).all() else "overflow",
+    )  # fmt: skip
+    judge.comparisons.append(comparison)
+    if comparison.verdict is Verdict.DISAGREES:
+        judge.findings.append(_differs(judge, claim, o, i, comparison))
+    elif comparison.verdict is Verdict.AGREES and options.rtol is None:
+        _note_precision(judge, claim, o, i, comparison, claimed, expected)
+
+
+def _expected(
+    judge: Judge, claim: Claim, o: int, i: int, block: Block, seeds: Array | None, eps: float
+) -> Expected:
+    with np.errstate(all="ignore"):
+        blur = 8 * judge.function_noise(o, eps)[:, None] / judge.scene.scale(i)[None, :]
+    blur = np.where(np.isfinite(blur), blur, 0.0)
+    if seeds is None:
+        return Expected(block.value, block.bar, blur)
+    flat = seeds.reshape(len(seeds), -1).astype(np.float64)
+    size = np.abs(flat)
+    matrix = (lambda a: a) if claim.kind is Kind.VJP else (lambda a: a.T)  # pyright: ignore[reportUnknownVariableType]
+    rounding = eps * (size @ np.abs(matrix(block.value)))
+    return Expected(flat @ matrix(block.value), size @ matrix(block.bar) + rounding, size @ matrix(blur))
+
+
+def _at_kink(judge: Judge, o: int, i: int, claimed: Array, expected: Expected) -> Expected:
+    """At a kink any slope between the one-sided ones is right: such an entry is left undecided."""
+    at = sum(judge.scene.size_out(p) for p in judge.scene.outs[: judge.scene.outs.index(o)])
+    rows = slice(at, at + judge.scene.size_out(o))
+    low, high = judge.sides[i].low[rows], judge.sides[i].high[rows]
+    given = claimed.reshape(expected.value.shape)
+    with np.errstate(all="ignore"):
+        inside = (low <= given) & (given <= high)
+        gap = np.where(inside, np.abs(given - expected.value), 0.0)
+    if not inside.any():
+        return expected
+    return replace(expected, blur=expected.blur + 2 * gap, reason="kink")
+
+
+def _positions(scene: Scene, claim: Claim) -> tuple[int, int]:
+    """(output, input) of the claim in the scene; in a second-order scene (first, second input)."""
+    names = [scene.graph.inputs[i] for i in scene.wrt]
+    if scene.gradient_of:
+        first = _named(claim.input, names, "input")
+        second = _named(claim.second_input or claim.input, names, "input")
+        return first, scene.wrt[second]
+    outs = [scene.graph.output_names[o] for o in scene.outs]
+    return scene.outs[_named(claim.output, outs, "output")], scene.wrt[_named(claim.input, names, "input")]
+
+
+def _named(name: str, known: list[str], what: str) -> int:
+    if not name and len(known) == 1:
+        return 0
+    if name in known:
+        return known.index(name)
+    listed = ", ".join(known) or "none"
+    came = f"{name!r}" if name else f"no {what}"
+    raise Fault(
+        FaultKind.INVALID,
+        f"claim: names {came}, expected one of the differentiated {what}s: {listed}",
+        field_path="claims",
+    )
+
+
+def _seeds(scene: Scene, claim: Claim, o: int, i: int, index: int) -> Array | None:
+    if claim.kind not in (Kind.VJP, Kind.JVP, Kind.HVP):
+        return None
+    shape = scene.graph.types[scene.graph.outputs[o] if claim.kind is Kind.VJP else i].shape
+    if claim.seeds is not None:
+        if claim.seeds.shape[1:] != shape or claim.seeds.dtype not in FLOATS:
+            raise Fault(
+                FaultKind.INVALID,
+                f"claim: seeds have shape {claim.seeds.shape} and dtype {claim.seeds.dtype}, "
+                f"expected float (number of seeds, {', '.join(map(str, shape))})",
+                field_path=f"claims[{index}].values.seeds",
+            )
+        return claim.seeds
+    return rule_seeds(shape, scene.rng_seed + index)
+
+
+def rule_seeds(shape: Shape, rng_seed: int, count: int = SEEDS) -> Array:
+    """Seeds (count, *shape) for a linear rule: dense, negative, tiny, large, sparse, one-hot."""
+    rng = np.random.default_rng((rng_seed, 5))
+    seeds = rng.standard_normal((count, *shape))
+    flat = seeds.reshape(count, -1)
+    sizes = [1.0, -1.0, 1e-3, 1e3]
+    flat[: len(sizes)] *= np.array(sizes)[: len(flat), None]
+    if flat.shape[1] > 1:
+        flat[4:] *= rng.random((max(count - 4, 0), flat.shape[1])) < max(2 / flat.shape[1], 0.1)
+    return seeds
+
+
+def _claimed(
+    judge: Judge, claim: Claim, index: int, seeds: Array | None, o: int, i: int
+) -> Array | None:
+    """The claimed array, or None after a finding that says why there is none."""
+    if claim.value is not None:
+        return claim.value
+    if claim.asked:
+        return _asked(judge, claim, index, seeds, o, i)
+    program, scene = judge.program, judge.scene
+    if program is None or not 0 <= claim.function < len(program.functions):
+        raise Fault(
+            FaultKind.INVALID,
+            f"claim: names function {claim.function}, the program has "
+            f"{len(program.functions) if program else 0}",
+            field_path=f"claims[{index}].function",
+        )
+    inputs = [x.astype(t.dtype) for x, t in zip(scene.inputs, scene.original.input_types, strict=False)]
+    core = [type_of(x.dtype, x.shape) for x in inputs]
+    if seeds is not None:
+        core.append(type_of(seeds.dtype, seeds.shape[1:]))
+        inputs.append(seeds)
+    takes = len(program.functions[claim.function].inputs)
+    if takes != len(inputs):
+        _refuse(
+            judge, claim, o, i, "GP803", "claim-arity", f"takes {takes} arguments, expected {len(inputs)}",
+            "take the function's arguments, and the seed last for a rule",
+        )  # fmt: skip
+        return None
+    graph, findings = type_program(replace(program, entry=claim.function), core)
+    if graph is None:
+        judge.findings.extend(findings)
+        return None
+    results = evaluate(graph, inputs, tick=scene.tick)
+    if claim.result_index >= len(results):
+        message = f"returns {len(results)} values, number {claim.result_index} was named"
+        _refuse(judge, claim, o, i, "GP803", "claim-arity", message, "return one per argument")
+        return None
+    result = results[claim.result_index]
+    if seeds is None:
+        return result
+    return batch_of(result, len(graph.output_types[claim.result_index].shape), len(seeds))
+
+
+def _asked(
+    judge: Judge, claim: Claim, index: int, seeds: Array | None, o: int, i: int
+) -> Array | None:
+    if judge.ask is None:
+        raise Fault(
+            FaultKind.INVALID,
+            "claim: is to be asked for, but this call has no stream to ask on; use Probe",
+            field_path=f"claims[{index}].asked",
+        )
+    size = 1 if seeds is None else len(seeds)
+    points = tuple(np.broadcast_to(x, (size, *x.shape)) for x in judge.scene.inputs)
+    answer = judge.ask(Ask(index, size, points, () if seeds is None else (seeds,)))
+    if answer.error or not answer.outputs:
+        message = f"raised: {answer.error}" if answer.error else "returned nothing"
+        _refuse(judge, claim, o, i, "GP804", "claim-raises", message, "mend the claimed function")
+        return None
+    result = answer.outputs[min(claim.result_index, len(answer.outputs) - 1)][1]
+    return result[0] if seeds is None else result
+
+
+def _expected_shape(scene: Scene, claim: Claim, o: int, i: int, seeds: Array | None) -> Shape:
+    out = scene.graph.types[scene.graph.outputs[o]].shape
+    given = scene.graph.types[i].shape
+    lead = () if seeds is None else (len(seeds),)
+    if claim.kind is Kind.VJP:
+        return (*lead, *given)
+    if claim.kind in (Kind.JVP, Kind.HVP):
+        return (*lead, *out)
+    if claim.kind is Kind.GRADIENT:
+        if scene.size_out(o) != 1:
+            raise Fault(
+                FaultKind.INVALID,
+                f"claim: a gradient needs an output that is one number, the output has shape {out}; "
+                "claim a jacobian",
+                field_path="claims",
+            )
+        return given
+    return (*out, *given)
+
+
+def _pair(judge: Judge, claim: Claim, o: int, i: int) -> Pair:
+    return replace(judge.scene.pair(o, i, Source.CLAIM, judge.reference.source), kind=claim.kind)
+
+
+def _too_large(judge: Judge, claim: Claim, o: int, i: int, claimed: Array) -> Comparison:
+    pair = _pair(judge, claim, o, i)
+    return Comparison(
+        output=pair.output, input=pair.input, second_input=pair.second_input, kind=claim.kind,
+        subject=Source.CLAIM, against=judge.reference.source, verdict=Verdict.INCONCLUSIVE,
+        reason="budget", detail="the Jacobian is too large to be formed; claim a vjp or a jvp",
+        entries_total=int(claimed.size), power=float("inf"),
+    )  # fmt: skip
+
+
+def _refuse(
+    judge: Judge, claim: Claim, o: int, i: int, code: str, name: str, message: str, mend: str
+) -> None:
+    """A claim that cannot even be compared: it disagrees, and a finding says why."""
+    pair = _pair(judge, claim, o, i)
+    text = f"the claimed {claim.kind.name.lower()} of {pair.output} by {pair.input} {message}"
+    judge.comparisons.append(
+        Comparison(
+            output=pair.output, input=pair.input, second_input=pair.second_input, kind=claim.kind,
+            subject=Source.CLAIM, against=judge.reference.source, verdict=Verdict.DISAGREES,
+            detail=text,
+        )
+    )  # fmt: skip
+    judge.findings.append(
+        Finding(
+            code, name, Severity.ERROR, text, input=pair.input, output=pair.output,
+            location=claim.location, mend=mend,
+        )
+    )  # fmt: skip
+
+
+def _differs(judge: Judge, claim: Claim, o: int, i: int, c: Comparison) -> Finding:
+    pair = _pair(judge, claim, o, i)
+    kind = claim.kind.name.lower()
+    where = f" at {list(c.worst_index)}" if c.worst_index else ""
+    wrong = f"{c.entries_wrong} of {c.entries} entries" if c.entries > 1 else "it"
+    return Finding(
+        "GP800", "derivative-differs", Severity.ERROR,
+        f"the claimed {kind} of {pair.output} by {pair.input} is wrong: {wrong} differ"
+        f"{'' if c.entries > 1 else 's'} from the reference; worst{where}: claimed {c.claimed:.10g}, "
+        f"reference {c.reference:.10g}, allowed error {c.error_bar:.2g}",
+        input=pair.input, output=pair.output, location=claim.location,
+        elements=(c.worst_index,) if c.worst_index else (),
+        numbers=(("claimed", c.claimed), ("reference", c.reference), ("error_bar", c.error_bar)),
+        mend="correct the derivative of that argument",
+    )  # fmt: skip
+
+
+def _note_precision(
+    judge: Judge, claim: Claim, o: int, i: int, c: Comparison, claimed: Array, expected: Expected
+) -> None:
+    """A claim that is right but has lost digits that rounding alone does not explain."""
+    reference = expected.value.reshape(claimed.shape)
+    with np.errstate(all="ignore"):
+        explained = 64 * (expected.bar + expected.blur).reshape(claimed.shape) + 2.0**-48 * np.abs(reference)
+        lost = np.abs(claimed - reference) > explained
+    if judge.scene.coarse or claimed.dtype != np.float64 or not lost.any():
+        return
+    pair = _pair(judge, claim, o, i)
+    judge.findings.append(
+        Finding(
+            "GP805", "digits-lost", Severity.WARNING,
+            f"the claimed {claim.kind.name.lower()} of {pair.output} by {pair.input} is right to "
+            f"{c.digits:.1f} digits where float64 gives more; a float32 temporary or a cancellation "
+            "loses the rest",
+            input=pair.input, output=pair.output, location=claim.location,
+            numbers=(("digits", c.digits), ("entries", float(lost.sum()))),
+            mend="keep every temporary in float64",
+        )
+    )  # fmt: skip
