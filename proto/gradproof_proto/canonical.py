@@ -13,7 +13,8 @@ from collections.abc import Callable
 import numpy as np
 
 from gradproof_proto.call_graph import components
-from gradproof_proto.reader import Column, FunctionColumns, ProgramColumns, RuleRow, read
+from gradproof_proto.columns import Column, FunctionColumns, ProgramColumns, RuleRow
+from gradproof_proto.reader import read
 from gradproof_proto.tables import ConstantRow, Tables, constant_row, row_bytes
 from gradproof_proto.tensors import BY_WIRE
 from gradproof_proto.v1 import program_pb2 as pb

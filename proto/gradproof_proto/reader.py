@@ -7,98 +7,36 @@ multiplies lengths as Python whole numbers, so that a hostile message costs its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradproof_proto.call_graph import find_cycle
+from gradproof_proto.columns import (
+    FunctionColumns,
+    ProgramColumns,
+    ProgramError,
+    RuleRow,
+    in_table,
+    string_at,
+)
+from gradproof_proto.function_reader import read_function
 from gradproof_proto.tables import AttrRow, AttrValue, ConstantRow, Location, TypeRow
 from gradproof_proto.tensors import BY_WIRE, checked_size
 from gradproof_proto.v1 import program_pb2 as pb
 from gradproof_proto.writer import FORMAT
 
-Column = NDArray[np.int64]
+__all__ = [
+    "FunctionColumns",
+    "ProgramColumns",
+    "ProgramError",
+    "RuleRow",
+    "called_functions",
+    "read",
+]
+
 MAX_VALUES = 2**24
-
-
-class ProgramError(ValueError):
-    """A message that is no program: `where` names the table row or the function and node, `message` says the rest."""
-
-    def __init__(self, where: str, message: str) -> None:
-        super().__init__(f"{where}: {message}")
-        self.where = where
-        self.message = message
-
-
-@dataclass(frozen=True, slots=True)
-class RuleRow:
-    """A derivative that the user wrote, its fields as on the wire."""
-
-    kind: int
-    function: int
-    forward_function: int
-    nondiff_inputs: tuple[int, ...]
-    claimed_only: bool
-    surrogate: bool
-    location: int
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionColumns:
-    """One function. Values are numbered: inputs, constants, node outputs. Node columns have length `n_nodes`.
-
-    `operands` holds value numbers; those of node k are `operands[operand_start[k]:operand_start[k + 1]]`, and its outputs
-    are the values from `value_start[k]` up to `value_start[k + 1]`. `out_types` has one entry per node output, or none at all
-    when nothing is stated.
-    """
-
-    index: int
-    name: str
-    input_names: tuple[str, ...]
-    input_types: tuple[int, ...]
-    constants: tuple[int, ...]
-    op: Column
-    operands: Column
-    operand_start: Column
-    value_start: Column
-    attr: Column
-    loc: Column
-    node_name: Column
-    out_types: Column
-    outputs: tuple[int, ...]
-    output_names: tuple[str, ...]
-    rules: tuple[RuleRow, ...]
-
-    @property
-    def n_nodes(self) -> int:
-        """How many nodes the function has."""
-        return len(self.op)
-
-    @property
-    def n_values(self) -> int:
-        """How many values the function has."""
-        return int(self.value_start[-1])
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramColumns:
-    """A program that was read; the tables are indexed as on the wire. `calls` lists whom each function calls."""
-
-    version: pb.Version
-    strings: tuple[str, ...]
-    ops: tuple[str, ...]
-    types: tuple[TypeRow, ...]
-    attrs: tuple[AttrRow, ...]
-    locations: tuple[Location, ...]
-    constants: tuple[ConstantRow, ...]
-    functions: tuple[FunctionColumns, ...]
-    calls: tuple[tuple[int, ...], ...]
-    entry: int
-    metadata: tuple[tuple[str, str], ...]
 
 
 def read(program: pb.Program, *, max_values: int = MAX_VALUES) -> ProgramColumns:
@@ -129,7 +67,7 @@ def read(program: pb.Program, *, max_values: int = MAX_VALUES) -> ProgramColumns
         _read_constant(row, message, types) for row, message in enumerate(program.constants)
     )
     functions = tuple(
-        _read_function(index, program, strings, max_values) for index in range(n_functions)
+        read_function(index, program, strings, max_values) for index in range(n_functions)
     )
     if not 0 <= program.entry < n_functions:
         raise ProgramError(
@@ -161,18 +99,6 @@ def read(program: pb.Program, *, max_values: int = MAX_VALUES) -> ProgramColumns
     )
 
 
-def in_table(where: str, indices: Iterable[int], length: int, table: str) -> Column:
-    """Indices as a column; raises ProgramError when one lies outside a table of `length` rows."""
-    column = np.array(indices, np.int64)
-    if column.size and int(column.max()) >= length:
-        at = int(np.argmax(column >= length))
-        raise ProgramError(
-            f"{where}[{at}]",
-            f"expected a row of {table} below {length}, {column[at]} came; add the row.",
-        )
-    return column
-
-
 def _check_version(version: pb.Version) -> None:
     if version.format == 0:
         raise ProgramError(
@@ -191,14 +117,6 @@ def _check_version(version: pb.Version) -> None:
             "version",
             "expected one op set with a number above 0 for each namespace; mend the list.",
         )
-
-
-def _string(where: str, strings: tuple[str, ...], row: int) -> str:
-    if row >= len(strings):
-        raise ProgramError(
-            where, f"expected a row of strings below {len(strings)}, {row} came; add the row."
-        )
-    return strings[row]
 
 
 def _read_type(row: int, message: pb.Type, strings: tuple[str, ...]) -> TypeRow:
@@ -223,7 +141,7 @@ def _read_type(row: int, message: pb.Type, strings: tuple[str, ...]) -> TypeRow:
             if extent == "size"
             else None
             if extent is None
-            else _string(where, strings, dim.symbol)
+            else string_at(where, strings, dim.symbol)
         )
         if shape[-1] == "":
             raise ProgramError(where, "expected a name for the symbol, an empty one came; name it.")
@@ -239,7 +157,7 @@ def _read_attrs(
 ) -> AttrRow:
     entries: list[tuple[str, str, AttrValue]] = []
     for attr in message.attrs:
-        name = _string(f"attrs[{row}]", strings, attr.name)
+        name = string_at(f"attrs[{row}]", strings, attr.name)
         where = f"attrs[{row}] ({name})"
         kind = attr.WhichOneof("value")
         if kind is None:
@@ -269,14 +187,14 @@ def _read_location(row: int, message: pb.Location, strings: tuple[str, ...]) -> 
             where, f"expected a caller below {row}, {message.caller} came; put callers first."
         )
     return Location(
-        file=_string(where, strings, message.file),
+        file=string_at(where, strings, message.file),
         line=message.line,
         column=message.column,
         end_line=message.end_line,
         end_column=message.end_column,
-        scope=_string(where, strings, message.scope),
+        scope=string_at(where, strings, message.scope),
         caller=message.caller,
-        source_node=_string(where, strings, message.source_node),
+        source_node=string_at(where, strings, message.source_node),
     )
 
 
@@ -316,168 +234,6 @@ def _read_constant(row: int, message: pb.Constant, types: tuple[TypeRow, ...]) -
             f"expected {expected} bytes of {payload}, {len(content)} came; mend the type or the bytes.",
         )
     return ConstantRow(message.type, payload, content)
-
-
-def _read_function(
-    index: int, program: pb.Program, strings: tuple[str, ...], max_values: int
-) -> FunctionColumns:
-    function = program.functions[index]
-    name = _string(f"function {index}", strings, function.name)
-    where = f"function {index} (@{name})"
-    n_nodes = len(function.op)
-    op = in_table(f"{where}, op", function.op, len(program.op_table), "op_table")
-    arity = _parallel(where, "arity", function.arity, n_nodes, required=True)
-    n_out = _parallel(where, "n_out", function.n_out, n_nodes, fill=1)
-
-    def at_node(mask: NDArray[np.bool_]) -> tuple[str, int]:
-        node = int(np.argmax(mask))
-        return f"{where}, node {node} ({strings[program.op_table[function.op[node]]]})", node
-
-    if n_nodes and int(n_out.min()) < 1:
-        raise ProgramError(
-            at_node(n_out < 1)[0], "expected one or more outputs, none came; leave the node out."
-        )
-    n_leaves = len(function.input_types) + len(function.constants)
-    n_values = n_leaves + sum_exact(n_out)
-    if n_values > max_values:
-        raise ProgramError(
-            where, f"expected at most {max_values} values, {n_values} came; split the function."
-        )
-    if sum_exact(arity) != len(function.operand):
-        message = f"expected as many operands as the arities add up to, {sum_exact(arity)}, {len(function.operand)} came"
-        raise ProgramError(where, f"{message}; write one entry for each operand.")
-    value_start = n_leaves + starts(n_out)
-    operand_start = starts(arity)
-    back = np.array(function.operand, np.int64)
-    operands = np.repeat(value_start[:-1], arity) - back
-    wrong = (back < 1) | (operands < 0)
-    if wrong.any():
-        first = int(np.argmax(wrong))
-        node = int(np.searchsorted(operand_start, first, side="right")) - 1
-        slot = first - int(operand_start[node])
-        place = at_node(np.arange(n_nodes) == node)[0]
-        limit = int(value_start[node])
-        raise ProgramError(
-            place,
-            f"operand {slot}: expected a distance from 1 to {limit}, {back[first]} came; point to a value.",
-        )
-
-    out_types = np.array(function.out_type, np.int64)
-    if out_types.size not in (0, n_values - n_leaves):
-        raise ProgramError(
-            where,
-            f"out_type: expected {n_values - n_leaves} entries or none, {out_types.size} came; mend it.",
-        )
-    for column, values, length, table in (
-        ("input_types", function.input_types, len(program.types), "types"),
-        ("constants", function.constants, len(program.constants), "constants"),
-        ("out_type", out_types, len(program.types), "types"),
-        ("outputs", function.outputs, n_values, "values"),
-        ("rules", [rule.location for rule in function.rules], len(program.locations), "locations"),
-    ):
-        in_table(f"{where}, {column}", values, length, table)
-    columns: dict[str, Column] = {}
-    for column, values, length, table in (
-        ("attr", function.attr, len(program.attrs), "attrs"),
-        ("loc", function.loc, len(program.locations), "locations"),
-        ("node_name", function.node_name, len(strings), "strings"),
-    ):
-        columns[column] = entries = _parallel(where, column, values, n_nodes)
-        if n_nodes and int(entries.max()) >= length:
-            place, node = at_node(entries >= length)
-            raise ProgramError(
-                place,
-                f"{column}: expected a row of {table} below {length}, {entries[node]} came; add the row.",
-            )
-    return FunctionColumns(
-        index=index,
-        name=name,
-        input_names=_names(
-            where, "input", function.input_names, len(function.input_types), strings
-        ),
-        input_types=tuple(function.input_types),
-        constants=tuple(function.constants),
-        op=op,
-        operands=operands,
-        operand_start=operand_start,
-        value_start=value_start,
-        attr=columns["attr"],
-        loc=columns["loc"],
-        node_name=columns["node_name"],
-        out_types=out_types,
-        outputs=tuple(function.outputs),
-        output_names=_names(where, "output", function.output_names, len(function.outputs), strings),
-        rules=tuple(
-            _read_rule(where, rule, len(function.input_types), len(program.functions))
-            for rule in function.rules
-        ),
-    )
-
-
-def sum_exact(column: Column) -> int:
-    """The sum of a column of 32-bit numbers; exact, because at most 2^31 of them fit into a message."""
-    return int(column.sum(dtype=np.int64))
-
-
-def starts(lengths: Column) -> Column:
-    """Where each run begins when runs of these lengths follow each other, and where the last one ends."""
-    return np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)))
-
-
-def _parallel(
-    where: str,
-    column: str,
-    values: Sequence[int],
-    length: int,
-    *,
-    fill: int = 0,
-    required: bool = False,
-) -> Column:
-    if not values and not required:
-        return np.full(length, fill, np.int64)
-    if len(values) != length:
-        raise ProgramError(
-            where, f"{column}: expected {length} entries, {len(values)} came; columns are parallel."
-        )
-    return np.array(values, np.int64)
-
-
-def _names(
-    where: str, kind: str, rows: Sequence[int], length: int, strings: tuple[str, ...]
-) -> tuple[str, ...]:
-    if len(rows) != length:
-        raise ProgramError(
-            where, f"expected {length} {kind} names, {len(rows)} came; name each one."
-        )
-    names = tuple(_string(f"{where}, {kind}_names", strings, row) for row in rows)
-    if "" in names or len(set(names)) != length:
-        raise ProgramError(
-            where, f"expected distinct {kind} names that are not empty; rename them."
-        )
-    return names
-
-
-def _read_rule(where: str, rule: pb.Rule, n_inputs: int, n_functions: int) -> RuleRow:
-    if int(rule.kind) not in (1, 2, 3):
-        raise ProgramError(
-            f"{where}, rules", f"expected a known kind, {int(rule.kind)} came; update the reader."
-        )
-    in_table(f"{where}, rules", (rule.function, rule.forward_function), n_functions, "functions")
-    nondiff = tuple(rule.nondiff_inputs)
-    in_table(f"{where}, nondiff_inputs", nondiff, n_inputs, "inputs")
-    if list(nondiff) != sorted(set(nondiff)):
-        raise ProgramError(f"{where}, rules", "expected ascending nondiff_inputs; sort them.")
-    both = rule.kind == pb.RULE_KIND_FORWARD_BACKWARD
-    forward = rule.forward_function if both else 0
-    return RuleRow(
-        int(rule.kind),
-        rule.function,
-        forward,
-        nondiff,
-        rule.claimed_only,
-        rule.surrogate,
-        rule.location,
-    )
 
 
 def _calls(
