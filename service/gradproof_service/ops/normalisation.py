@@ -38,13 +38,17 @@ def _infer_layer_norm(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
     axes = normal_axes(attrs["axes"], x.rank)
     k = len(axes)
     if not k or axes != tuple(range(-k, 0)):
-        raise IllTyped(ATTRIBUTE, f"axes is {attrs['axes']}, expected the last axes; permute_dims first")
+        raise IllTyped(
+            ATTRIBUTE, f"axes is {attrs['axes']}, expected the last axes; permute_dims first"
+        )
     tail = x.shape[x.rank - k :]
     if not prod(tail):
         raise IllTyped(SHAPE, f"x has shape {x.shape}, expected elements along axes {axes}")
     for name, t in zip(("scale", "bias"), ins[1:], strict=True):
         if broadcast_shapes(t.shape, tail) != tail:
-            raise IllTyped(SHAPE, f"{name} has shape {t.shape}, expected {tail}, x's normalised axes")
+            raise IllTyped(
+                SHAPE, f"{name} has shape {t.shape}, expected {tail}, x's normalised axes"
+            )
     return {**attrs, "axes": axes}, (type_of(floating(promote(*ins)), x.shape),)
 
 

@@ -276,7 +276,9 @@ def _truth(name: str, meaning: str, formula: str, kernel: Callable[..., Any]) ->
 
 
 ANY = _truth("any", "whether an element is true (not 0)", "y = x_1 or x_2 or ...;  dy = 0", np.any)
-ALL = _truth("all", "whether every element is true (not 0)", "y = x_1 and x_2 and ...;  dy = 0", np.all)
+ALL = _truth(
+    "all", "whether every element is true (not 0)", "y = x_1 and x_2 and ...;  dy = 0", np.all
+)
 
 
 def _infer_place(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -40,14 +41,13 @@ SPREAD_AXES: Final = (
 
 def _infer_spread(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
     attrs, shape = normal_reduction(attrs, ins[0])
-    out = type_of(floating(ins[0].dtype), shape)
-    n = count(Site(VAR, attrs, ins, (out,)))
+    n = prod(ins[0].shape[a] for a in attrs["axes"])
     if not n > attrs["correction"]:
         raise IllTyped(
             ATTRIBUTE, f"correction is {attrs['correction']:g}, expected less than the {n} elements "
             f"along axes {attrs['axes']} of {ins[0].shape}; lower it or reduce more",
         )  # fmt: skip
-    return attrs, (out,)
+    return attrs, (type_of(floating(ins[0].dtype), shape),)
 
 
 def _var(s: Site, x: Array) -> Any:
@@ -173,7 +173,10 @@ def _infer_cumulative(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
     axis = attrs["axis"]
     if axis is None:
         if t.rank != 1:
-            raise IllTyped(SHAPE, f"shape {t.shape} has {t.rank} axes, expected 1 when axis is not given; name one")
+            raise IllTyped(
+                SHAPE,
+                f"shape {t.shape} has {t.rank} axes, expected 1 when axis is not given; name one",
+            )
         axis = -1
     axis = normal_axis(axis, t.rank)
     shape = list(t.shape)
