@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
 from string import ascii_letters
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -109,27 +109,48 @@ def _fresh(used: str, count: int) -> str:
     return "".join([c for c in ascii_letters if c not in used][:count])
 
 
+@lru_cache(maxsize=4096)
+def _ready(equation: str, shapes: tuple[Shape, ...]) -> tuple[tuple[str, ...], str, int, bool]:
+    """Terms without broadcast sides of 1, a letter for the batch, products, and whether any went."""
+    terms, _ = _terms(equation)
+    sides = _sides(terms, shapes)
+    kept = tuple(
+        "".join(c for c, n in zip(term, shape, strict=True) if n == sides[c])
+        for term, shape in zip(terms, shapes, strict=True)
+    )
+    return kept, _fresh(equation, 1), prod(sides.values()), kept != terms
+
+
 def _einsum(s: Site, *xs: Array) -> Array:
     """The batch axis is one more letter, given only to operands that vary along it."""
-    terms, result = _terms(s["equation"])
+    equation = s["equation"]
+    terms, result = _terms(equation)
+    kept, batch, work, thinner = _ready(equation, tuple([t.shape for t in s.ins]))
     lead = s.lead(xs[0])
-    batch = _fresh(s["equation"], 1)
-    sides = _sides(terms, tuple(t.shape for t in s.ins))
+    if not lead and not thinner:
+        return np.asarray(np.einsum(equation, *xs, optimize=_path(len(xs), work)))
     held: list[Array] = []
     letters: list[str] = []
-    for x, term in zip(xs, terms, strict=True):
+    for i, x in enumerate(xs):
         varying = bool(lead and x.strides[0] and len(x) != 1)
         row = x[0] if lead and not varying and len(x) else x
-        name = term if row.ndim == len(term) else batch + term
-        thin = tuple(i for i, c in enumerate(name) if c != batch and row.shape[i] != sides[c])
-        held.append(row.squeeze(thin) if thin else row)
-        letters.append("".join(c for i, c in enumerate(name) if i not in thin))
+        name = kept[i] if row.ndim == s.ins[i].rank else batch + kept[i]
+        held.append(_thin(row, terms[i], kept[i]) if thinner else row)
+        letters.append(name)
     varies = any(batch in term for term in letters)
     out = batch + result if varies else result
-    work = prod(sides.values()) * prod(lead)
-    plan = "greedy" if len(xs) > 1 and work > _SMALL else False
-    y = np.einsum(f"{','.join(letters)}->{out}", *held, optimize=plan)
-    return np.broadcast_to(y, lead + s.out.shape) if lead and not varies else np.asarray(y)
+    plan = _path(len(xs), work * prod(lead))
+    y = np.asarray(np.einsum(f"{','.join(letters)}->{out}", *held, optimize=plan))
+    return np.broadcast_to(y, lead + s.out.shape) if lead and not varies else y
+
+
+def _path(operands: int, work: int) -> Literal["greedy", False]:
+    return "greedy" if operands > 1 and work > _SMALL else False
+
+
+def _thin(x: Array, term: str, kept: str) -> Array:
+    """The operand without its sides of 1 that broadcast."""
+    return x.squeeze(tuple(k - len(term) for k, c in enumerate(term) if c not in kept))
 
 
 def _tangent(i: int) -> Rule:
