@@ -1,0 +1,1 @@
+"""Messages to the records of the lower floors and back. Only this package and `server/` know protobuf."""
