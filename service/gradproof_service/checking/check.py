@@ -139,9 +139,8 @@ def _blocks(order: Order, options: Options) -> list[Block]:
             continue
         left -= block.value.nbytes
         pair = scene.pair(o, i, Source.REVERSE, Source.REVERSE)
-        shape = (*scene.graph.types[scene.graph.outputs[o]].shape, *scene.graph.types[i].shape)
         blocks.append(
-            Block(pair.kind, pair.output, pair.input, block.value.reshape(shape), pair.second_input)
+            Block(pair.kind, pair.output, pair.input, block.value.reshape(scene.block_shape(o, i)), pair.second_input)
         )
     return blocks
 

@@ -44,6 +44,7 @@ def compare(
     forgiven: Array | float = 0.0,
     scale: Array | float = 0.0,
     tau: float,
+    shape: tuple[int, ...] | None = None,
     entries_total: int | None = None,
     directions: int = 0,
     reason: str = "noise",
@@ -51,6 +52,7 @@ def compare(
 ) -> Comparison:
     """Compare arrays of one shape; `bar` is the sum of both sides' error bars, not yet doubled.
 
+    `shape` is the shape in which the worst entry's index is told (None: that of the arrays).
     `scale` is the size below which an entry needs no relative accuracy (see `row_scale`). The
     reference must be finite where a verdict is wanted: entries where it is not are unclear.
     """
@@ -72,6 +74,7 @@ def compare(
     worst = _worst(wrong, unclear, excess, blind, verdict)
     entries = int(subject.size)
     at = tuple(int(k) for k in worst)
+    told = at if shape is None or not entries else _index_in(shape, at, subject.shape)
     known_relative = relative[known & np.isfinite(relative)]
     top = float(known_relative.max(initial=0.0))
     if wrong.any() and not np.isfinite(subject[wrong]).all():
@@ -84,7 +87,7 @@ def compare(
         entries=entries, entries_total=entries if entries_total is None else entries_total,
         entries_wrong=int(wrong.sum()), entries_unclear=int(unclear.sum()),
         directions=directions, digits=digits_of(top),
-        worst_index=at if entries else (),
+        worst_index=told if entries else (),
         claimed=float(subject[at]) if entries else 0.0,
         reference=float(reference[at]) if entries else 0.0,
         error_bar=float(allowed[at]) if entries else 0.0,
@@ -118,6 +121,11 @@ def overall(comparisons: tuple[Comparison, ...]) -> Verdict:
     if Verdict.INCONCLUSIVE in found or not found:
         return Verdict.INCONCLUSIVE
     return Verdict.AGREES
+
+
+def _index_in(shape: tuple[int, ...], at: tuple[int, ...], own: tuple[int, ...]) -> tuple[int, ...]:
+    flat = int(np.ravel_multi_index(at, own)) if at else 0
+    return tuple(int(k) for k in np.unravel_index(flat, shape)) if shape else ()
 
 
 def _verdict(wrong: Array, unclear: Array) -> Verdict:

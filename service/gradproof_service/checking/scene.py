@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradproof_service.arrays import Array, unit_roundoff
+from gradproof_service.arrays import Array, Shape, unit_roundoff
 from gradproof_service.checking.compare import Pair
 from gradproof_service.checking.report import Kind, Options, Source
 from gradproof_service.diagnostic import Fault, FaultKind
@@ -68,6 +68,10 @@ class Scene:
     def size_out(self, o: int) -> int:
         """Elements of output o."""
         return self.graph.types[self.graph.outputs[o]].size
+
+    def block_shape(self, o: int, i: int) -> Shape:
+        """Shape of the Jacobian of output o by input i: `(*output.shape, *input.shape)`."""
+        return (*self.graph.types[self.graph.outputs[o]].shape, *self.graph.types[i].shape)
 
     def values(self) -> list[Array]:
         """Every output at the point, in the function's own precision."""

@@ -54,11 +54,15 @@ class Sides:
 
 @dataclass(slots=True)
 class Slopes:
-    """Slopes (D, m) along directions with bars; `why` (D, m) `Reason`s where there is no bar."""
+    """Slopes (D, m) along directions with bars; `why` (D, m) `Reason`s where there is no bar.
+
+    `on_kink` (D,) says along which directions the point itself stands on a kink or edge.
+    """
 
     value: Array
     bar: Array
     why: Array
+    on_kink: Array
 
 
 def witness(
@@ -92,11 +96,14 @@ def _one_input(
         directions = representable(x, rows, _along(scene, i, rows))
         expected, expected_bar = push(scene, i, directions)
         said.directions += len(directions)
-    estimate = _differences(scene, i, directions, expected, found, tau, budget, said)
+    near = reach(scene, i, directions, found)
+    estimate = _differences(scene, i, directions, expected, near, tau, budget, said)
     if every and estimate.left is not None and estimate.right is not None:
         said.sides[i] = _sides(estimate)
-    slopes = Slopes(estimate.value.copy(), estimate.bar.copy(), estimate.reason.copy())
-    decided = _settle(scene, i, directions, expected, expected_bar, slopes, tau, said)
+    slopes = Slopes(
+        estimate.value.copy(), estimate.bar.copy(), estimate.reason.copy(), near == 0
+    )
+    source = _settle(scene, i, directions, expected, expected_bar, slopes, tau, said)
     at = 0
     for o in scene.outs:
         part = slice(at, at + scene.size_out(o))
@@ -105,26 +112,26 @@ def _one_input(
         zero = np.abs(expected[:, part]).max(initial=0.0) == 0
         if zero:  # a dead input: zero is measured against the size of the function itself
             scale = scale + _natural(scene, i, o, directions) * ROW_FLOOR
-        source, value, bar, why = decided
         comparison = compare(
             scene.pair(o, i, Source.REVERSE, source),
-            expected[:, part].T, value[:, part].T, (bar + expected_bar)[:, part].T,
-            scale=scale.T, tau=tau, entries_total=n * scene.size_out(o),
+            expected[:, part].T, slopes.value[:, part].T, (slopes.bar + expected_bar)[:, part].T,
+            scale=scale.T, tau=tau, shape=scene.block_shape(o, i) if every else None,
+            entries_total=n * scene.size_out(o),
             directions=0 if every else len(directions),
-            reason=_reason(why[:, part], bar[:, part]),
+            reason=_reason(slopes.why[:, part], slopes.bar[:, part]),
         )  # fmt: skip
         said.comparisons.append(comparison)
 
 
 def _differences(
-    scene: Scene, i: int, directions: Array, expected: Array, found: Sequence[Edge], tau: float,
+    scene: Scene, i: int, directions: Array, expected: Array, near: Array, tau: float,
     budget: int, said: Witness,
 ) -> Estimate:  # fmt: skip
     x = scene.inputs[i].reshape(-1).astype(np.float64)
     evaluator = scene.evaluator(i)
     floor = row_scale(expected.T).T
     estimate = directional(
-        evaluator, x, directions, scale=_along(scene, i, directions), reach=reach(scene, i, directions, found),
+        evaluator, x, directions, scale=_along(scene, i, directions), reach=near,
         budget=budget or 1 << 40, tau=tau / (2 * KAPPA), floor=floor,
     )  # fmt: skip
     said.evaluations += evaluator.calls
@@ -152,44 +159,50 @@ def _sides(estimate: Estimate) -> Sides:
 def _settle(
     scene: Scene, i: int, directions: Array, expected: Array, expected_bar: Array, slopes: Slopes,
     tau: float, said: Witness,
-) -> tuple[Source, Array, Array, Array]:  # fmt: skip
-    """The witness that decides: differences, or what settles their doubts and disputes."""
+) -> Source:  # fmt: skip
+    """Let the complex step, then extended precision, answer what differences left open.
+
+    Never where the point stands on a kink: there no single slope exists, and a symmetric
+    difference would invent one. Returns the source that decided most of what was open.
+    """
     scale = row_scale(expected.T).T
-    value, bar, why = slopes.value, slopes.bar, slopes.why
+    open_ = _open(expected, expected_bar, slopes, scale, tau)
     source = Source.DIFFERENCES
-    if not _open(expected, expected_bar, value, bar, scale, tau).any():
-        return source, value, bar, why
-    if analytic(scene, i):
+    if open_.any() and analytic(scene, i):
         step = _complex(scene, i, directions, said)
         if step is not None:
-            better = step.bar < bar
-            value, bar = np.where(better, step.value, value), np.where(better, step.bar, bar)
-            why = np.where(better, Reason.OK.value, why)
-            source = Source.COMPLEX_STEP
-    doubt = _open(expected, expected_bar, value, bar, scale, tau)
-    if doubt.any():
-        rows = np.flatnonzero(doubt.any(axis=1))[:64]
+            said.sources.append(Source.COMPLEX_STEP)
+            every = np.arange(len(directions))
+            source = Source.COMPLEX_STEP if _replace(slopes, every, step.value, step.bar, open_) else source
+    open_ = _open(expected, expected_bar, slopes, scale, tau)
+    if open_.any():
+        rows = np.flatnonzero(open_.any(axis=1))[:64]
         exact = extended_slopes(scene, i, directions[rows])
         if exact is not None:
-            better = exact.bar < bar[rows]
-            value[rows] = np.where(better, exact.value, value[rows])
-            bar[rows] = np.where(better, exact.bar, bar[rows])
-            why[rows] = np.where(better, Reason.OK.value, why[rows])
-            source = Source.EXTENDED
-    if source not in said.sources:
-        said.sources.append(source)
-    return source, value, bar, why
+            said.sources.append(Source.EXTENDED)
+            source = Source.EXTENDED if _replace(slopes, rows, exact.value, exact.bar, open_[rows]) else source
+    said.sources[:] = list(dict.fromkeys(said.sources))
+    return source
+
+
+def _replace(slopes: Slopes, rows: Array, value: Array, bar: Array, open_: Array) -> bool:
+    """Take the better answers for open entries of some rows; whether they are most of all entries."""
+    better = open_ & (bar < slopes.bar[rows])
+    slopes.value[rows] = np.where(better, value, slopes.value[rows])
+    slopes.bar[rows] = np.where(better, bar, slopes.bar[rows])
+    slopes.why[rows] = np.where(better, Reason.OK.value, slopes.why[rows])
+    return 2 * int(better.sum()) > slopes.value.size
 
 
 def _open(
-    expected: Array, expected_bar: Array, value: Array, bar: Array, scale: Array, tau: float
+    expected: Array, expected_bar: Array, slopes: Slopes, scale: Array, tau: float
 ) -> Array:
-    """Entries in dispute, or whose bar is too wide to see an error of `tau`."""
+    """Entries in dispute, or whose bar is too wide to see an error of `tau`; kinks stay closed."""
     with np.errstate(all="ignore"):
-        allowed = KAPPA * (bar + expected_bar)
+        allowed = KAPPA * (slopes.bar + expected_bar)
         size = np.maximum(np.abs(expected), scale)
-        fine = (np.abs(expected - value) <= allowed) & (allowed <= tau * size)
-        return ~(fine | ((expected == value) & (allowed == 0)))
+        fine = (np.abs(expected - slopes.value) <= allowed) & (allowed <= tau * size)
+        return ~(fine | ((expected == slopes.value) & (allowed == 0)) | slopes.on_kink[:, None])
 
 
 def analytic(scene: Scene, i: int) -> bool:
@@ -201,7 +214,7 @@ def analytic(scene: Scene, i: int) -> bool:
     return True
 
 
-def _complex(scene: Scene, i: int, directions: Array, said: Witness) -> Slopes | None:
+def _complex(scene: Scene, i: int, directions: Array, said: Witness) -> Estimate | None:
     def at(points: Array) -> Array:
         said.evaluations += len(points)
         results = evaluate(scene.graph, scene.at(i, points), tick=scene.tick)
@@ -212,7 +225,7 @@ def _complex(scene: Scene, i: int, directions: Array, said: Witness) -> Slopes |
         step = complex_step(at, x, directions)
     except TypeError:  # a kernel without a complex loop: the record says otherwise, so no witness
         return None
-    return Slopes(step.value, step.bar, step.reason)
+    return step
 
 
 def _natural(scene: Scene, i: int, o: int, directions: Array) -> Array:

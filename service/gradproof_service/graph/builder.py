@@ -172,7 +172,8 @@ class Builder:
                 break
         else:
             return operands
-        dtype = next((v.type.dtype for v in operands if isinstance(v, Value)), None)
+        dtypes = [v.type.dtype for v in operands if isinstance(v, Value)]
+        dtype = next((d for d in dtypes if d.kind != "b"), dtypes[0] if dtypes else None)
         lifted: list[Value] = []
         for v in operands:
             if isinstance(v, Value):

@@ -132,4 +132,5 @@ def _shaken(x: Any, rng: np.random.Generator, eps: float | None, ulps: float) ->
     spacing = float(np.finfo(x.dtype).eps) if eps is None else max(eps, float(np.finfo(x.dtype).eps))
     signs = rng.integers(0, 2, x.shape, dtype=np.int8)
     move = (signs * np.array(2, np.int8) - np.array(1, np.int8)).astype(x.dtype)
-    return x + x * (move * x.dtype.type(spacing * ulps))
+    moved = x + x * (move * x.dtype.type(spacing * ulps))
+    return np.where(np.isfinite(x), moved, x)
