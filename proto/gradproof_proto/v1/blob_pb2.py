@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from gradproof_proto.v1 import program_pb2 as gradproof__proto_dot_v1_dot_program__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgradproof_proto/v1/blob.proto\x12\x0cgradproof.v1\x1a gradproof_proto/v1/program.proto\"0\n\nBlobHeader\x12\x0e\n\x06sha256\x18\x01 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"U\n\x0ePutBlobRequest\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.gradproof.v1.BlobHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"O\n\x0fPutBlobResponse\x12#\n\x04\x62lob\x18\x01 \x01(\x0b\x32\x15.gradproof.v1.BlobRef\x12\x17\n\x0f\x61lready_present\x18\x02 \x01(\x08\")\n\x17\x46indMissingBlobsRequest\x12\x0e\n\x06sha256\x18\x01 \x03(\x0c\"2\n\x18\x46indMissingBlobsResponse\x12\x16\n\x0emissing_sha256\x18\x01 \x03(\x0c\x32\xba\x01\n\x0b\x42lobService\x12H\n\x07PutBlob\x12\x1c.gradproof.v1.PutBlobRequest\x1a\x1d.gradproof.v1.PutBlobResponse(\x01\x12\x61\n\x10\x46indMissingBlobs\x12%.gradproof.v1.FindMissingBlobsRequest\x1a&.gradproof.v1.FindMissingBlobsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgradproof_proto/v1/blob.proto\x12\x0cgradproof.v1\x1a gradproof_proto/v1/program.proto\"0\n\nBlobHeader\x12\x0e\n\x06sha256\x18\x01 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"U\n\x0ePutBlobRequest\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.gradproof.v1.BlobHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"O\n\x0fPutBlobResponse\x12#\n\x04\x62lob\x18\x01 \x01(\x0b\x32\x15.gradproof.v1.BlobRef\x12\x17\n\x0f\x61lready_present\x18\x02 \x01(\x08\")\n\x17\x46indMissingBlobsRequest\x12\x0e\n\x06sha256\x18\x01 \x03(\x0c\"2\n\x18\x46indMissingBlobsResponse\x12\x16\n\x0emissing_sha256\x18\x01 \x03(\x0c\" \n\x0eGetBlobRequest\x12\x0e\n\x06sha256\x18\x01 \x01(\x0c\" \n\x0fGetBlobResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x32\x84\x02\n\x0b\x42lobService\x12H\n\x07PutBlob\x12\x1c.gradproof.v1.PutBlobRequest\x1a\x1d.gradproof.v1.PutBlobResponse(\x01\x12\x61\n\x10\x46indMissingBlobs\x12%.gradproof.v1.FindMissingBlobsRequest\x1a&.gradproof.v1.FindMissingBlobsResponse\x12H\n\x07GetBlob\x12\x1c.gradproof.v1.GetBlobRequest\x1a\x1d.gradproof.v1.GetBlobResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINDMISSINGBLOBSREQUEST']._serialized_end=340
   _globals['_FINDMISSINGBLOBSRESPONSE']._serialized_start=342
   _globals['_FINDMISSINGBLOBSRESPONSE']._serialized_end=392
-  _globals['_BLOBSERVICE']._serialized_start=395
-  _globals['_BLOBSERVICE']._serialized_end=581
+  _globals['_GETBLOBREQUEST']._serialized_start=394
+  _globals['_GETBLOBREQUEST']._serialized_end=426
+  _globals['_GETBLOBRESPONSE']._serialized_start=428
+  _globals['_GETBLOBRESPONSE']._serialized_end=460
+  _globals['_BLOBSERVICE']._serialized_start=463
+  _globals['_BLOBSERVICE']._serialized_end=723
 # @@protoc_insertion_point(module_scope)

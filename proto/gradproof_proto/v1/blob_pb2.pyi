@@ -42,3 +42,15 @@ class FindMissingBlobsResponse(_message.Message):
     MISSING_SHA256_FIELD_NUMBER: _ClassVar[int]
     missing_sha256: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, missing_sha256: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class GetBlobRequest(_message.Message):
+    __slots__ = ("sha256",)
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    sha256: bytes
+    def __init__(self, sha256: _Optional[bytes] = ...) -> None: ...
+
+class GetBlobResponse(_message.Message):
+    __slots__ = ("chunk",)
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    chunk: bytes
+    def __init__(self, chunk: _Optional[bytes] = ...) -> None: ...

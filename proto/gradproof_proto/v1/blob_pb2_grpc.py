@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class BlobServiceStub:
-    """Takes blobs. What is put may be forgotten again; a request that names a forgotten blob fails with NOT_FOUND.
+    """Takes blobs and gives them back. What is put may be forgotten again; a request that names a forgotten blob fails with
+    NOT_FOUND. An answer whose message would be too large has its large tensors put here.
     """
 
     def __init__(self, channel):
@@ -45,10 +46,16 @@ class BlobServiceStub:
                 request_serializer=gradproof__proto_dot_v1_dot_blob__pb2.FindMissingBlobsRequest.SerializeToString,
                 response_deserializer=gradproof__proto_dot_v1_dot_blob__pb2.FindMissingBlobsResponse.FromString,
                 _registered_method=True)
+        self.GetBlob = channel.unary_stream(
+                '/gradproof.v1.BlobService/GetBlob',
+                request_serializer=gradproof__proto_dot_v1_dot_blob__pb2.GetBlobRequest.SerializeToString,
+                response_deserializer=gradproof__proto_dot_v1_dot_blob__pb2.GetBlobResponse.FromString,
+                _registered_method=True)
 
 
 class BlobServiceServicer:
-    """Takes blobs. What is put may be forgotten again; a request that names a forgotten blob fails with NOT_FOUND.
+    """Takes blobs and gives them back. What is put may be forgotten again; a request that names a forgotten blob fails with
+    NOT_FOUND. An answer whose message would be too large has its large tensors put here.
     """
 
     def PutBlob(self, request_iterator, context):
@@ -60,6 +67,13 @@ class BlobServiceServicer:
 
     def FindMissingBlobs(self, request, context):
         """Tells which of these blobs would have to be put.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBlob(self, request, context):
+        """Gives one blob back, in chunks and in order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +92,11 @@ def add_BlobServiceServicer_to_server(servicer, server):
                     request_deserializer=gradproof__proto_dot_v1_dot_blob__pb2.FindMissingBlobsRequest.FromString,
                     response_serializer=gradproof__proto_dot_v1_dot_blob__pb2.FindMissingBlobsResponse.SerializeToString,
             ),
+            'GetBlob': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetBlob,
+                    request_deserializer=gradproof__proto_dot_v1_dot_blob__pb2.GetBlobRequest.FromString,
+                    response_serializer=gradproof__proto_dot_v1_dot_blob__pb2.GetBlobResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'gradproof.v1.BlobService', rpc_method_handlers)
@@ -87,7 +106,8 @@ def add_BlobServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BlobService:
-    """Takes blobs. What is put may be forgotten again; a request that names a forgotten blob fails with NOT_FOUND.
+    """Takes blobs and gives them back. What is put may be forgotten again; a request that names a forgotten blob fails with
+    NOT_FOUND. An answer whose message would be too large has its large tensors put here.
     """
 
     @staticmethod
@@ -134,6 +154,33 @@ class BlobService:
             '/gradproof.v1.BlobService/FindMissingBlobs',
             gradproof__proto_dot_v1_dot_blob__pb2.FindMissingBlobsRequest.SerializeToString,
             gradproof__proto_dot_v1_dot_blob__pb2.FindMissingBlobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBlob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/gradproof.v1.BlobService/GetBlob',
+            gradproof__proto_dot_v1_dot_blob__pb2.GetBlobRequest.SerializeToString,
+            gradproof__proto_dot_v1_dot_blob__pb2.GetBlobResponse.FromString,
             options,
             channel_credentials,
             insecure,
