@@ -81,18 +81,29 @@ def _function(graph: Graph, chosen: Sequence[int] | None, queue: _Queue) -> Func
         name=graph.name,
         inputs=tuple(
             Input(name, t.dtype, t.shape, t.structure)
-            for name, t in zip(graph.inputs, graph.input_types, strict=True)
+            for name, t in zip(_distinct(graph.inputs), graph.input_types, strict=True)
         ),
         constants=tuple(constants),
         ops=ops,
         operands=operands,
         attrs=attrs,
         outputs=tuple(ids[v] for v in returned),
-        output_names=tuple(graph.output_names[o] for o in picked),
+        output_names=_distinct([graph.output_names[o] for o in picked]),
         counts=counts if any(n != 1 for n in counts) else None,
         locations=locations,
         names=names,
     )
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, with underscores behind those that stood already: `x_dot` may be an input too."""
+    found: dict[str, None] = {}
+    for name in names:
+        fresh = name
+        while fresh in found:
+            fresh += "_"
+        found[fresh] = None
+    return tuple(found)
 
 
 def _live(graph: Graph, returned: Sequence[int]) -> bytearray:

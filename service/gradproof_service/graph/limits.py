@@ -13,6 +13,8 @@ class Limits:
     """Nodes in one program."""
     elements: int = 1 << 28
     """Elements of one array (2 GiB of float64)."""
+    live_elements: int = 1 << 29
+    """Elements held at once by one evaluation, all points and seeds of a batch together (4 GiB)."""
     call_depth: int = 64
     """Functions calling functions."""
     jacobian_elements: int = 1 << 26

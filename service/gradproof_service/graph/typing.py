@@ -19,7 +19,7 @@ from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
 from gradproof_service.graph.program import Function, FunctionRef, Input, Program
 from gradproof_service.ops import OPS
-from gradproof_service.ops.record import ATTRIBUTE, IllTyped
+from gradproof_service.ops.record import ATTRIBUTE, IllTyped, Site
 
 NAMESPACE = "gp."
 _NAMES = {
@@ -42,7 +42,8 @@ class Typing:
     done: dict[tuple[int, tuple[Type, ...]], Graph | None] = field(
         default_factory=dict[tuple[int, tuple[Type, ...]], "Graph | None"]
     )
-    elements: int = 0
+    sites: dict[int, list[Site | None]] = field(default_factory=dict[int, "list[Site | None]"])
+    """For each function typed, the sites of its nodes as they were sent, None where none fits."""
 
     def function(self, index: int, types: tuple[Type, ...], depth: int = 0) -> Graph | None:
         """The typed graph of a function at these input types, None when it has findings."""
@@ -151,6 +152,8 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
     before = len(typing.findings)
     ids.extend(xp.constant(np.asarray(c)).id for c in function.constants)
     origins = [-1] * xp.node_count
+    sites: list[Site | None] = [None] * len(function.ops)
+    typing.sites.setdefault(index, sites)
     for node, (name, operands) in enumerate(zip(function.ops, function.operands, strict=True)):
         count = function.counts[node] if function.counts else 1
         args = [ids[v] for v in operands]
@@ -159,7 +162,7 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
             continue
         xp.location = function.location(node)
         try:
-            first = _type_node(typing, xp, function, node, name, args, count, depth)
+            first, sites[node] = _type_node(typing, xp, function, node, name, args, count, depth)
         except IllTyped as e:
             if e.code:
                 typing.findings.append(_finding(function, node, name, e.code, e.message))
@@ -177,7 +180,7 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
 def _type_node(
     typing: Typing, xp: Builder, function: Function, node: int, name: str,
     args: Sequence[int | None], count: int, depth: int,
-) -> int:  # fmt: skip
+) -> tuple[int, Site]:  # fmt: skip
     op = OPS.get(name.removeprefix(NAMESPACE)) if name.startswith(NAMESPACE) else None
     if op is None:
         raise IllTyped("GP001", f"there is no op {name!r} in op set 1{_nearest(name)}")
@@ -195,7 +198,7 @@ def _type_node(
                 f"makes an array of shape {out.shape}: {out.size:.3g} elements, "
                 f"the limit is {typing.limits.elements:.3g}",
             )
-    return xp.add_once(site, operands, function.names.get(node, ""))
+    return xp.add_once(site, operands, function.names.get(node, "")), site
 
 
 def _callees(typing: Typing, value: Any, depth: int) -> Any:

@@ -1,0 +1,1 @@
+"""The service itself: requests in, answers out; time, memory and transport are known only here."""

@@ -1,0 +1,276 @@
+"""The service as plain functions: a message in, a message out, a `Fault` when the call cannot be served.
+
+Everything that serves (the gRPC server, the embedded door of the client) calls these same functions with the same
+messages, so an answer does not depend on the way it was asked for. Nothing here knows a transport, a thread or a clock:
+`tick` is called during long work and raises to stop it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, cast
+
+from gradproof_proto.v1 import catalogue_pb2 as cat
+from gradproof_proto.v1 import check_pb2 as chk
+from gradproof_proto.v1 import derivative_pb2 as der
+from gradproof_proto.v1 import program_pb2 as pb
+
+from gradproof_service import __version__
+from gradproof_service.arrays import Array
+from gradproof_service.checking.report import Answer, Ask, Claim, Options, Report, Verdict
+from gradproof_service.diagnostic import Fault, FaultKind, Finding
+from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
+from gradproof_service.graph.program import Program
+from gradproof_service.server import catalogue, inspection
+from gradproof_service.server.blobs import BlobStore
+from gradproof_service.server.differentiate import (
+    derivative_program,
+    derivatives,
+    judge_peak,
+    wanted,
+)
+from gradproof_service.server.subject import Subject, program_message, read_program, type_at
+from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate, no_tick
+from gradproof_service.transforms.jacobian import Mode
+from gradproof_service.wire.decode import decode_program
+from gradproof_service.wire.encode import (
+    encode_ask,
+    encode_block,
+    encode_findings,
+    encode_program,
+    encode_report,
+    named_tensors,
+)
+from gradproof_service.wire.requests import (
+    decode_answer,
+    decode_box,
+    decode_claims,
+    decode_kind,
+    decode_options,
+    decode_point,
+    decode_types,
+)
+
+PRODUCER: Final = "gradproof.service"
+_MODES: Final[dict[int, Mode]] = {
+    der.MODE_UNSPECIFIED: "auto",
+    der.MODE_AUTO: "auto",
+    der.MODE_FORWARD: "forward",
+    der.MODE_REVERSE: "reverse",
+}
+AskClient = Callable[[der.ProbeAsk], der.ProbeAnswer]
+"""Puts a question to the holder of a black box and waits for the answer."""
+
+
+class Application:
+    """One handler for every rpc. Its only state is the store of blobs."""
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, blobs: BlobStore | None = None) -> None:
+        self.limits = limits
+        self.blobs = blobs or BlobStore()
+
+    def evaluate(self, request: der.EvaluateRequest, tick: Tick = no_tick) -> der.EvaluateResponse:
+        """Outputs at one point or at many."""
+        options = decode_options(request.options)
+        program = read_program(request, self.blobs, self.limits)
+        subject = self._typed(program, request.point, request.options, batch=request.batch)
+        graph = subject.graph
+        if graph is None:
+            return der.EvaluateResponse(findings=self._shown(subject.findings, program, options))
+        batch = request.batch
+        judge_peak(graph, (bool(batch),) * len(graph.inputs), batch, self.limits)
+        values = evaluate(graph, subject.point, tick=tick)
+        if batch:
+            values = [
+                batch_of(y, t.rank, batch) for y, t in zip(values, graph.output_types, strict=True)
+            ]
+        return der.EvaluateResponse(
+            outputs=named_tensors(zip(graph.output_names, values, strict=True)),
+            findings=self._shown(subject.findings, program, options),
+        )
+
+    def differentiate(
+        self, request: der.DifferentiateRequest, tick: Tick = no_tick
+    ) -> der.DifferentiateResponse:
+        """Derivatives at a point, and on request the program that computes them."""
+        options = decode_options(request.options)
+        kind = decode_kind(request.kind, "kind")
+        if int(request.mode) not in _MODES:
+            raise Fault(
+                FaultKind.INVALID,
+                f"mode: expected auto, forward or reverse, {int(request.mode)} came; leave it out",
+                field_path="mode",
+            )
+        program = read_program(request, self.blobs, self.limits)
+        subject = self._typed(program, request.point, request.options)
+        shown = self._shown(subject.findings, program, options)
+        graph = subject.graph
+        if graph is None:
+            return der.DifferentiateResponse(findings=shown)
+        seeds = decode_point(request.seeds, field="seeds", fetch=self.blobs.get)
+        asked = wanted(
+            graph, kind, _MODES[request.mode], options, seeds, request.seed_batch, self.limits
+        )
+        judge_peak(graph, (False,) * len(graph.inputs), 0, self.limits)
+        values = evaluate(graph, subject.point, tick=tick)
+        response = der.DifferentiateResponse(
+            outputs=named_tensors(zip(graph.output_names, values, strict=True)),
+            derivatives=map(encode_block, derivatives(graph, subject.point, asked, tick)),
+            findings=shown,
+        )
+        if request.emit_program:
+            made = encode_program(derivative_program(graph, asked), PRODUCER, __version__)
+            response.program.CopyFrom(made)
+        return response
+
+    def check(self, request: der.CheckRequest, tick: Tick = no_tick) -> der.CheckResponse:
+        """One check of one function at one point."""
+        program = read_program(request, self.blobs, self.limits, digest=True)
+        return der.CheckResponse(report=self._check(program, request, request.options, tick))
+
+    def check_suite(
+        self, request: der.CheckSuiteRequest, tick: Tick = no_tick
+    ) -> Iterator[der.CheckSuiteResponse]:
+        """Each case as soon as it is known; a case that cannot be checked does not stop the others."""
+        program = read_program(request, self.blobs, self.limits, digest=True)
+        message = program_message(request, self.blobs)
+        for index, case in enumerate(request.cases):
+            answer = der.CheckSuiteResponse(index=index, name=case.name)
+            try:
+                entered = program
+                if case.HasField("function"):
+                    entered = decode_program(
+                        message, entry=case.function, fetch=self.blobs.get, limits=self.limits,
+                        digest=True,
+                    )  # fmt: skip
+                options = case.options if case.HasField("options") else request.options
+                answer.report.CopyFrom(self._check(entered, case, options, tick))
+            except Fault as fault:
+                if fault.kind is FaultKind.DEADLINE:
+                    raise
+                answer.fault = fault.message
+            yield answer
+
+    def probe(
+        self, start: der.ProbeStart, ask_client: AskClient, tick: Tick = no_tick
+    ) -> chk.Report:
+        """A check of a function that only the client can evaluate; `ask_client` blocks until it has answered."""
+        from gradproof_service.checking.blackbox import check_black_box
+
+        options = decode_options(start.options)
+        box = decode_box(start)
+        claims = decode_claims(start.claims, probe=True, fetch=self.blobs.get)
+        point = decode_point(start.point, fetch=self.blobs.get)
+        for name in box.inputs:
+            if name not in point:
+                raise Fault(
+                    FaultKind.INVALID,
+                    f"point: input {name!r} has no value; give one",
+                    field_path=f'point["{name}"]',
+                )
+        asker = _Asker(box.inputs, claims, ask_client, tick)
+        arrays = tuple(point[name] for name in box.inputs)
+        report = check_black_box(box, arrays, claims, options, ask=asker.ask, tick=tick)
+        return encode_report(report, origin=_origin(start), version=__version__)
+
+    def inspect(self, request: der.InspectRequest, tick: Tick = no_tick) -> der.InspectResponse:
+        """Types, cost, memory and static findings."""
+        options = decode_options(request.options)
+        message = program_message(request, self.blobs)
+        program = read_program(request, self.blobs, self.limits, digest=True)
+        given = decode_types(request.point)
+        response, _, findings = inspection.inspect(
+            message, program, given, self.limits, request.nodes
+        )
+        response.findings.extend(self._shown(findings, program, options))
+        return response
+
+    def list_ops(self, request: cat.ListOpsRequest, tick: Tick = no_tick) -> cat.ListOpsResponse:
+        """The ops."""
+        return catalogue.list_ops(request)
+
+    def list_findings(
+        self, request: cat.ListFindingsRequest, tick: Tick = no_tick
+    ) -> cat.ListFindingsResponse:
+        """The kinds of findings."""
+        return cat.ListFindingsResponse()
+
+    def explain(self, request: cat.ExplainRequest, tick: Tick = no_tick) -> cat.ExplainResponse:
+        """One op or one finding as a page; what is unknown gets a page that names the nearest."""
+        return catalogue.explain(request)
+
+    def _typed(
+        self,
+        program: Program,
+        point: Sequence[pb.NamedTensor],
+        options: chk.Options,
+        *,
+        batch: int = 0,
+    ) -> Subject:
+        wide = int(options.compute_dtype) == pb.DTYPE_F64
+        return type_at(program, point, self.blobs, self.limits, batch=batch, compute_f64=wide)
+
+    def _check(
+        self, program: Program, request: Any, options_message: chk.Options, tick: Tick
+    ) -> chk.Report:
+        """`request` is a check or a case of a suite: point, claims and origin."""
+        from gradproof_service.checking.check import check
+
+        options = decode_options(options_message)
+        claims = decode_claims(
+            request.claims, functions=len(program.functions), fetch=self.blobs.get
+        )
+        subject = self._typed(program, request.point, options_message)
+        if subject.graph is None:
+            report = Report(
+                Verdict.INCONCLUSIVE,
+                findings=tuple(subject.findings),
+                function=program.main.name,
+                options=options,
+            )
+        else:
+            report = check(program, subject.graph, subject.point, claims, options, tick=tick)
+        return encode_report(report, program=program, origin=_origin(request), version=__version__)
+
+    def _shown(
+        self, findings: Sequence[Finding], program: Program, options: Options
+    ) -> list[chk.Finding]:
+        kept = [f for f in findings if f.code not in options.suppress]
+        return encode_findings(kept, program)
+
+
+class _Asker:
+    """Puts the questions of one probe, numbered, and reads the answers."""
+
+    def __init__(
+        self, inputs: tuple[str, ...], claims: Sequence[Claim], client: AskClient, tick: Tick
+    ) -> None:
+        self._inputs = inputs
+        self._claims = claims
+        self._client = client
+        self._tick = tick
+        self._asked = 0
+        self._outputs: dict[str, Array] = {}
+
+    def ask(self, question: Ask) -> Answer:
+        """The answer to one question."""
+        self._tick()
+        self._asked += 1
+        message = encode_ask(question, self._asked, self._inputs, self._claims, list(self._outputs))
+        answer = self._client(message)
+        if answer.id != self._asked:
+            raise Fault(
+                FaultKind.INVALID,
+                f"answer: expected the answer to question {self._asked}, {answer.id} came; "
+                "answer each question once",
+                field_path="answer.id",
+            )
+        found = decode_answer(answer, question.batch)
+        if question.claim < 0 and not self._outputs:
+            self._outputs = dict(found.outputs)
+        self._tick()
+        return found
+
+
+def _origin(request: Any) -> chk.Origin | None:
+    return cast(chk.Origin, request.origin) if request.HasField("origin") else None

@@ -1,0 +1,108 @@
+"""The catalogue as messages and as pages, straight from the records."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from gradproof_proto.v1 import catalogue_pb2 as cat
+from gradproof_proto.v1 import program_pb2 as pb
+
+from gradproof_service.graph.typing import NAMESPACE
+from gradproof_service.ops import OP_SET, OPS
+from gradproof_service.ops.record import Attr, Op
+
+
+def list_ops(request: cat.ListOpsRequest) -> cat.ListOpsResponse:
+    """The ops of a family, or all, by name."""
+    return cat.ListOpsResponse(
+        ops=[
+            describe_op(OPS[name])
+            for name in sorted(OPS)
+            if request.family in ("", OPS[name].family)
+        ],
+        op_sets=[pb.OpSet(namespace=NAMESPACE.rstrip("."), version=OP_SET)],
+    )
+
+
+def describe_op(op: Op) -> cat.OpDescription:
+    """One op's record as a message."""
+    low, high = op.arity
+    shown = range(high if high is not None else max(low, 1))
+    flows = [i for i in shown if op.vjp_all is not None or op.vjp_rule(i) is not None]
+    return cat.OpDescription(
+        name=NAMESPACE + op.name,
+        since=op.since,
+        family=op.family,
+        meaning=op.meaning,
+        formula=op.formula,
+        source=op.source,
+        attrs=[_attr(a) for a in sorted(op.attrs, key=lambda a: a.name)],
+        min_arity=low,
+        max_arity=high or 0,
+        domain=[m.text for m in op.margins if m.kind == "domain"],
+        kinks=[m.text for m in op.margins if m.kind != "domain"],
+        at_kink=op.kink,
+        linear_inputs=op.linear,
+        analytic=op.analytic,
+        differentiable_inputs=flows,
+    )
+
+
+def op_page(op: Op) -> str:
+    """Everything about an op, Markdown."""
+    said = describe_op(op)
+    lines = [f"# {said.name}", "", said.meaning, "", f"    {said.formula}", ""]
+    if said.attrs:
+        lines += ["| attribute | kind | default | meaning |", "|---|---|---|---|"]
+        lines += [
+            f"| {a.name} | {a.kind} | {a.default_text or 'must be given'} | {a.meaning} |"
+            for a in said.attrs
+        ]
+        lines.append("")
+    if said.domain:
+        lines.append(f"* Domain: {'; '.join(said.domain)}.")
+    if said.kinks:
+        lines.append(f"* Kinks and jumps: {'; '.join(said.kinks)}.")
+    if said.at_kink:
+        lines.append(f"* What gradproof returns there: {said.at_kink}.")
+    if said.linear_inputs:
+        lines.append(f"* Linear in operand {', '.join(map(str, said.linear_inputs))}.")
+    if said.analytic:
+        lines.append("* Analytic inside its domain, so the complex step holds.")
+    if not said.differentiable_inputs:
+        lines.append("* No derivative flows through it.")
+    lines.append(f"* In op set {said.since}; family {said.family}; source: {said.source}.")
+    return "\n".join(lines) + "\n"
+
+
+def find_op(subject: str) -> Op | None:
+    """The op of this name, with or without its namespace."""
+    return OPS.get(subject.strip().removeprefix(NAMESPACE))
+
+
+def nearest(subject: str, known: list[str]) -> str:
+    """A page that names what comes closest to an unknown word."""
+    close = get_close_matches(subject.strip().removeprefix(NAMESPACE), known, n=3)
+    hint = f" Did you mean {' or '.join(f'`{name}`' for name in close)}?" if close else ""
+    return f"Nothing is called `{subject}`.{hint}\n"
+
+
+def _attr(attr: Attr) -> cat.AttrDescription:
+    default = "" if attr.required else "none" if attr.default is None else _text(attr.default)
+    return cat.AttrDescription(
+        name=attr.name, kind=attr.kind, default_text=default, meaning=attr.meaning
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def explain(request: cat.ExplainRequest) -> cat.ExplainResponse:
+    """The page of an op, or a page that names the nearest."""
+    op = find_op(request.subject)
+    if op is None:
+        return cat.ExplainResponse(markdown=nearest(request.subject, list(OPS)))
+    return cat.ExplainResponse(markdown=op_page(op), op=describe_op(op))
