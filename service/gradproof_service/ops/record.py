@@ -188,12 +188,12 @@ class Op:
 
     def site(self, attrs: Attrs, ins: tuple[Type, ...]) -> Site:
         """This op applied to operands of these types; raises `IllTyped` when they do not fit."""
+        if self.batching == "run":  # its attributes hold whole functions: never remembered here
+            return self._new_site(dict(attrs), ins)
         key = (tuple(sorted(attrs.items())) if attrs else (), ins)
         found = self.sites.get(key)
         if found is None:
             found = self._new_site(dict(attrs), ins)
-            if self.batching == "run":  # its attributes hold whole functions: never remembered here
-                return found
             if len(self.sites) >= 4096:  # what a server has seen must not grow without bound
                 self.sites.clear()
             self.sites[key] = found
