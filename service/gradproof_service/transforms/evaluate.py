@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,7 @@ def no_tick() -> None:
     """The tick of work that nobody will stop."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One node made ready: what to call, on which values, and what may be forgotten after it."""
 
     op: Op
@@ -58,49 +57,53 @@ def plan(graph: Graph, batched_inputs: tuple[bool, ...]) -> Plan:
 
 
 def _make_plan(graph: Graph, batched_inputs: tuple[bool, ...]) -> Plan:
+    types, sites, operands, first = graph.types, graph.sites, graph.operands, graph.first
+    drops = _last_uses(graph)
+    batched = [False] * len(types)
+    batched[: len(batched_inputs)] = batched_inputs
+    steps: list[Step] = []
+    alive = peak = sum(types[i].size for i in range(len(graph.inputs)))
+    for k, drop in enumerate(drops):
+        if drop is None:
+            continue
+        site, args, at = sites[k], operands[k], first[k]
+        flags = tuple([batched[v] for v in args])
+        mine = True in flags
+        for v, t in enumerate(site.outs, at):
+            batched[v] = mine
+            alive += t.size
+        if alive > peak:
+            peak = alive
+        for v in drop:
+            alive -= types[v].size
+        steps.append(Step(site.op, site, args, at, flags, mine, drop))
+    return Plan(tuple(steps), tuple(batched), peak)
+
+
+def _last_uses(graph: Graph) -> list[tuple[int, ...] | None]:
+    """For each node the values nobody needs after it; None for nodes that no output needs."""
+    sites, operands, first = graph.sites, graph.operands, graph.first
     needed = bytearray(len(graph.types))
     for v in graph.outputs:
         needed[v] = 1
-    nodes = list(graph.nodes())
-    live_nodes: list[bool] = [False] * len(nodes)
-    for k in range(len(nodes) - 1, -1, -1):
-        _, _, _, operands, outs = nodes[k]
-        if any(needed[v] for v in outs):
-            live_nodes[k] = True
-            for v in operands:
+    drops: list[tuple[int, ...] | None] = [None] * len(sites)
+    for k in range(len(sites) - 1, -1, -1):
+        at = first[k]
+        count = len(sites[k].outs)
+        if count == 1:
+            if not needed[at]:
+                continue
+            drop: tuple[int, ...] = ()
+        else:
+            drop = tuple([v for v in range(at, at + count) if not needed[v]])
+            if len(drop) == count:
+                continue
+        for v in operands[k]:
+            if not needed[v]:
                 needed[v] = 1
-    last: dict[int, int] = {}
-    for k, _, _, operands, outs in nodes:
-        if live_nodes[k]:
-            for v in operands:
-                last[v] = k
-            for v in outs:
-                last.setdefault(v, k)
-    keep = set(graph.outputs)
-    drops: dict[int, list[int]] = {}
-    for v, k in last.items():
-        if v not in keep:
-            drops.setdefault(k, []).append(v)
-    batched = [False] * len(graph.types)
-    batched[: len(batched_inputs)] = batched_inputs
-    steps: list[Step] = []
-    types = graph.types
-    alive = peak = sum(types[i].size for i in range(len(graph.inputs)))
-    for k, op, site, operands, outs in nodes:
-        if not live_nodes[k]:
-            continue
-        flags = tuple([batched[v] for v in operands])
-        mine = True in flags
-        for v in outs:
-            batched[v] = mine
-            alive += types[v].size
-        if alive > peak:
-            peak = alive
-        drop = tuple(drops.get(k, ()))
-        for v in drop:
-            alive -= types[v].size
-        steps.append(Step(op, site, operands, outs.start, flags, mine, drop))
-    return Plan(tuple(steps), tuple(batched), peak)
+                drop = (*drop, v)
+        drops[k] = drop
+    return drops
 
 
 def evaluate(graph: Graph, inputs: Sequence[Array], *, tick: Tick = no_tick) -> list[Array]:
