@@ -82,10 +82,10 @@ class Program:
     @classmethod
     def from_text(cls, text: str, where: str = "program") -> Self:
         """Read the text form; raises `TargetError` naming line and column."""
-        from gradproof_proto.text_parser import parse
+        from gradproof_proto.text_parser import parse_program
 
         try:
-            return cls(parse(text))
+            return cls(parse_program(text))
         except ValueError as error:
             raise TargetError(f"{where}: {error}") from error
 

@@ -11,13 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from gradproof._index_spec import Entry, encode
 from gradproof._tracing.array import Traced
 from gradproof._tracing.tape import constant, lift, record
 from gradproof._tracing.unsupported import refuse
-
-Entry = tuple[str, Any]
-"""("int", i), ("slice", slice), ("new", None) or ("array", Traced), one for each part of an index."""
-
 
 def get(x: Traced, index: Any) -> Traced:
     """x[index]; a view, in NumPy's sense, when the index holds no arrays."""
@@ -56,19 +53,6 @@ def _cast(value: Any, x: Traced) -> Traced:
 def concrete(entries: list[Entry]) -> tuple[Any, ...]:
     """The index as NumPy takes it, arrays by their values at the point."""
     return tuple(None if k == "new" else v.data if k == "array" else v for k, v in entries)
-
-
-def encode(entries: list[Entry]) -> str:
-    """The attribute: one word for each part, such as `0,1:5:2,new,array`."""
-    words: list[str] = []
-    for kind, item in entries:
-        if kind == "int":
-            words.append(str(item))
-        elif kind == "slice":
-            words.append(":".join("" if n is None else str(n) for n in (item.start, item.stop, item.step)))
-        else:
-            words.append(kind)
-    return ",".join(words)
 
 
 def normalise(index: Any, shape: tuple[int, ...]) -> list[Entry]:

@@ -1,0 +1,500 @@
+"""Expression strings as programs: `x**3 + 2*x` with Python's grammar, read by a parser of our own.
+
+Nothing is evaluated and Python's own parser is not asked, so no text can run code or exhaust the
+stack: the parser keeps its own stack, and length and depth are limited. Inputs are the free names
+in the order in which they first appear; their types are left open for the point to bind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, NoReturn
+
+from gradproof import _expression_functions as words
+from gradproof._errors import TargetError
+from gradproof._index_spec import encode
+from gradproof._program import PRODUCER, PRODUCER_VERSION, Program
+from gradproof_proto.tables import Location
+from gradproof_proto.v1 import check_pb2
+from gradproof_proto.writer import ProgramWriter
+
+MAX_LENGTH: Final = 200_000
+MAX_DEPTH: Final = 1_000
+FILE: Final = "expression"
+
+
+class Token(NamedTuple):
+    """A piece of the text: "number", "name", "string" or "sign"; places count from 0."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+class Item(NamedTuple):
+    """Something on the stack: a "value" of the program, or a plain "number", "word", "list", "slice"."""
+
+    kind: str
+    content: Any
+    start: int
+    end: int
+    last: Any = None
+    """After a comparison its right side, so that `a < b < c` can go on from there."""
+
+
+@dataclass(slots=True)
+class Frame:
+    """One open bracket: what it belongs to, and the operands and operators inside it."""
+
+    kind: str
+    token: Token | None
+    head: Any = None
+    values: list[Item] = field(default_factory=list[Item])
+    signs: list[tuple[str, int, Token]] = field(default_factory=list[tuple[str, int, Token]])
+    items: list[tuple[str, Item]] = field(default_factory=list[tuple[str, Item]])
+    slice_parts: list[Item | None] | None = None
+    keyword: str = ""
+    comma: bool = False
+
+
+_TOKEN = re.compile(
+    r"(?P<space>\s+|\#[^\n]*|\\\n)"
+    r"|(?P<number>(?:\d[\d_]*)?\.\d[\d_]*(?:[eE][+-]?\d+)?|\d[\d_]*\.?(?:[eE][+-]?\d+)?)"
+    r"|(?P<name>[^\W\d]\w*)"
+    r"|(?P<string>'[^'\n\\]*'|\"[^\"\n\\]*\")"
+    r"|(?P<sign>\*\*|//|<=|>=|==|!=|:=|\.\.\.|[-+*/%@<>=&|^~()\[\],.:])"
+)
+_KEYWORDS: Final = frozenset(
+    "lambda for import from def class while return yield await async with try except global nonlocal del"
+    " assert raise pass break continue in is".split()
+)
+_WORDS: Final = frozenset({"if", "else", "and", "or", "not", "True", "False", "None"})
+_TERNARY: Final = 0
+
+
+def expression(text: str, *, inputs: Sequence[str] = ()) -> Program:
+    """The program of an expression such as `sum(sin(x)**2) / n`; a top-level tuple gives several outputs.
+
+    `inputs` names the inputs and their order; by default they are the free names as they appear.
+    Raises `TargetError` with the column of the first thing that cannot be read.
+    """
+    return _Parser(text, inputs).run()
+
+
+class _Parser:
+    """One text, its tokens, and the function being written."""
+
+    def __init__(self, text: str, inputs: Sequence[str]) -> None:
+        self.text = text
+        if len(text) > MAX_LENGTH:
+            raise TargetError(f"expression: expected at most {MAX_LENGTH} characters, {len(text)} came; write a function")
+        self.tokens = self.tokenize()
+        if not self.tokens:
+            raise TargetError("expression: expected something like `x**3 + 2*x`, nothing came")
+        self.writer = ProgramWriter(f"{PRODUCER}.expression", PRODUCER_VERSION)
+        self.function = self.writer.function(FILE)
+        self.inputs: dict[str, words.Value] = {}
+        for name in inputs or self.free_names():
+            self.inputs[name] = words.Value(self.function.input(name))
+        self.constants: dict[tuple[type, Any], int] = {}
+        self.span = (0, 0)
+        self.frames = [Frame("top", None)]
+        self.at = 0
+
+    def run(self) -> Program:
+        """Read every token; the frames are the parser's stack."""
+        operand = True
+        while self.at < len(self.tokens):
+            token = self.tokens[self.at]
+            self.at += 1
+            operand = self.read_operand(token) if operand else self.read_operator(token)
+        frame = self.frames[-1]
+        if frame.kind != "top":
+            assert frame.token is not None
+            self.fail(frame.token.start, f"{frame.token.text!r} is never closed")
+        if operand and not (frame.comma and frame.items):
+            self.fail(len(self.text), "the expression ends where a value was expected")
+        if not operand:
+            self.end_item(frame)
+        outputs = [self.output(item) for _, item in frame.items]
+        for i, number in enumerate(outputs):
+            self.function.output(number, "out" if len(outputs) == 1 else f"out{i}")
+        origin = check_pb2.Origin(carriage=check_pb2.CARRIAGE_EXPRESSION, name=_short(self.text))
+        return Program(self.writer.finish(self.function), origin)
+
+    def output(self, item: Item) -> int:
+        """The value that an item of the whole text returns."""
+        self.span = (item.start, item.end)
+        try:
+            return self.id_of(self.plain(item))
+        except words.Misuse as error:
+            self.fail(item.start, str(error))
+
+    # Tokens
+
+    def tokenize(self) -> list[Token]:
+        """The text as tokens; raises at the first character that begins none."""
+        tokens: list[Token] = []
+        at = 0
+        while at < len(self.text):
+            found = _TOKEN.match(self.text, at)
+            if found is None:
+                self.fail(at, f"{self.text[at]!r} has no meaning here")
+            kind = str(found.lastgroup)
+            if kind != "space":
+                tokens.append(Token(kind, found[0], at, found.end()))
+            at = found.end()
+        return tokens
+
+    def free_names(self) -> list[str]:
+        """The names that stand for inputs, in the order of their first appearance."""
+        names: dict[str, None] = {}
+        tokens = self.tokens
+        for i, token in enumerate(tokens):
+            before = tokens[i - 1].text if i else ""
+            after = tokens[i + 1].text if i + 1 < len(tokens) else ""
+            if token.kind != "name" or token.text in _KEYWORDS | _WORDS or before == ".":
+                continue
+            if after == "(" or (after == "=" and before in ("(", ",")) or token.text in words.CONSTANTS:
+                continue
+            if token.text == "newaxis" or (token.text in words.MODULES and after == "."):
+                continue
+            names[token.text] = None
+        return list(names)
+
+    # What may stand where a value begins
+
+    def read_operand(self, token: Token) -> bool:
+        """A value or what comes in front of one; whether a value is still expected."""
+        frame = self.frames[-1]
+        text = token.text
+        if token.kind == "number":
+            return self.push(Item("number", self.number(token), token.start, token.end))
+        if token.kind == "string":
+            return self.push(Item("word", text[1:-1], token.start, token.end))
+        if text in words.UNARY:
+            frame.signs.append((f"unary {text}", words.UNARY[text][0], token))
+            return True
+        if token.kind == "name":
+            return self.name(token)
+        if text in ("(", "["):
+            return self.open("group" if text == "(" else "list", token, None)
+        if text == "..." and frame.kind == "index":
+            return self.push(Item("word", Ellipsis, token.start, token.end))
+        if text == ":" and frame.kind == "index":
+            return self.colon(frame, empty=True)
+        if text in (")", "]") and not frame.values and not frame.signs and self.closes(frame, text):
+            if frame.slice_parts is not None:
+                self.end_item(frame)
+            elif not frame.items and frame.kind in ("group", "index"):
+                self.fail(token.start, "a value was expected, nothing stands between the brackets")
+            return self.close(frame, token)
+        if text == "," and frame.slice_parts is not None and not frame.values:
+            return self.comma(frame)
+        self.fail(token.start, f"a value was expected, {text!r} came")
+
+    def name(self, token: Token) -> bool:
+        """A constant, an input, a keyword argument, or a function that is called."""
+        text = token.text
+        if text in _KEYWORDS:
+            self.fail(token.start, f"{text!r} is no part of an expression; write a function in a file")
+        if text in ("True", "False", "None"):
+            plain = {"True": True, "False": False, "None": None}[text]
+            return self.push(Item("word" if plain is None else "number", plain, token.start, token.end))
+        if text in _WORDS:
+            self.fail(token.start, f"a value was expected, {text!r} came")
+        frame = self.frames[-1]
+        after = self.peek()
+        if after == "=" and frame.kind == "call" and not frame.values and not frame.signs:
+            self.at += 1
+            frame.keyword = text
+            return True
+        if text in words.MODULES and after == "." and text not in self.inputs:
+            while self.peek() == "." and self.peek(1).isidentifier():
+                token = Token("name", self.peek(1), token.start, self.tokens[self.at + 1].end)
+                self.at += 2
+            text, after = token.text, self.peek()
+        if after == "(" and text not in self.inputs:
+            return self.open_call(token)
+        if text in self.inputs:
+            return self.push(Item("value", self.inputs[text], token.start, token.end))
+        if text in words.CONSTANTS:
+            return self.push(Item("number", words.CONSTANTS[text], token.start, token.end))
+        if text == "newaxis":
+            return self.push(Item("word", None, token.start, token.end))
+        near = words.nearest(text, [*self.inputs, *words.CONSTANTS])
+        self.fail(token.start, f"{text!r} is no input" + (f"; did you mean {near!r}?" if near else ""))
+
+    def open_call(self, token: Token, receiver: Item | None = None) -> bool:
+        """The opening bracket of a call; a receiver is the first argument."""
+        if token.text not in words.FUNCTIONS:
+            near = words.nearest(token.text, list(words.FUNCTIONS))
+            hint = f"did you mean {near!r}?" if near else "`gradproof ops` lists what there is"
+            self.fail(token.start, f"no function is called {token.text!r}; {hint}")
+        bracket = self.tokens[self.at]
+        self.at += 1
+        self.open("call", bracket, token)
+        if receiver is not None:
+            self.frames[-1].items.append(("", receiver))
+        return True
+
+    def open(self, kind: str, token: Token, head: Any) -> bool:
+        """Begin a frame."""
+        if len(self.frames) > MAX_DEPTH:
+            self.fail(token.start, f"brackets stand more than {MAX_DEPTH} deep; name a part, or write a function")
+        self.frames.append(Frame(kind, token, head))
+        return True
+
+    def push(self, item: Item) -> bool:
+        """A value was read."""
+        self.frames[-1].values.append(item)
+        return False
+
+    # What may stand behind a value
+
+    def read_operator(self, token: Token) -> bool:
+        """An operator, a bracket or a comma; whether a value is expected next."""
+        frame = self.frames[-1]
+        text = token.text
+        if text in words.BINARY:
+            level = words.BINARY[text][0]
+            self.reduce(frame, level + (text == "**"))
+            frame.signs.append((text, level, token))
+            return True
+        if text == "(":
+            self.fail(token.start, "only a function's name can be called; write * for a product")
+        if text == "[":
+            return self.open("index", token, frame.values.pop())
+        if text == ".":
+            return self.attribute(frame, token)
+        if text in (")", "]") and self.closes(frame, text):
+            self.end_item(frame)
+            return self.close(frame, token)
+        if text == ",":
+            self.end_item(frame)
+            return self.comma(frame)
+        if text == ":" and frame.kind == "index":
+            return self.colon(frame, empty=False)
+        if text == "if":
+            self.reduce(frame, _TERNARY + 1)
+            frame.signs.append(("if", _TERNARY, token))
+            return True
+        if text == "else":
+            self.reduce(frame, _TERNARY + 1)
+            while frame.signs and frame.signs[-1][0] == "ifelse":
+                self.apply(frame)
+            if not frame.signs or frame.signs[-1][0] != "if":
+                self.fail(token.start, "'else' has no 'if' before it")
+            frame.signs[-1] = ("ifelse", _TERNARY, token)
+            return True
+        if token.kind in ("number", "name", "string"):
+            self.fail(token.start, f"an operator was expected, {text!r} came; write * for a product")
+        self.fail(token.start, f"an operator was expected, {text!r} came")
+
+    def attribute(self, frame: Frame, token: Token) -> bool:
+        """`.T`, or a function written as a method."""
+        if self.at >= len(self.tokens) or self.tokens[self.at].kind != "name":
+            self.fail(token.start, "a name was expected after '.'")
+        name = self.tokens[self.at]
+        self.at += 1
+        receiver = frame.values.pop()
+        if self.peek() == "(":
+            return self.open_call(name, receiver)
+        if name.text in ("T", "mT"):
+            self.span = (receiver.start, name.end)
+            return self.push(Item("value", self.emit("matrix_transpose", self.plain(receiver)), receiver.start, name.end))
+        self.fail(name.start, f"no value has {name.text!r}; there are .T and functions written as methods")
+
+    def colon(self, frame: Frame, *, empty: bool) -> bool:
+        """One part of a slice ends."""
+        if not empty:
+            self.reduce(frame, _TERNARY)
+        parts = frame.slice_parts = [] if frame.slice_parts is None else frame.slice_parts
+        parts.append(None if empty else frame.values.pop())
+        if len(parts) > 2:
+            self.fail(self.tokens[self.at - 1].start, "a slice has at most three parts")
+        return True
+
+    def comma(self, frame: Frame) -> bool:
+        """One item ends and another may begin."""
+        if frame.slice_parts is not None:
+            self.end_item(frame)
+        frame.comma = True
+        return True
+
+    def closes(self, frame: Frame, text: str) -> bool:
+        """Whether this bracket closes the frame; raises when it closes none."""
+        wanted = {"group": ")", "call": ")", "list": "]", "index": "]"}.get(frame.kind)
+        if wanted != text:
+            self.fail(self.tokens[self.at - 1].start, f"{text!r} closes nothing")
+        return True
+
+    def end_item(self, frame: Frame) -> None:
+        """Everything up to here is one item of the frame."""
+        if frame.values:
+            self.reduce(frame, _TERNARY)
+        if frame.slice_parts is not None:
+            parts = [*frame.slice_parts, frame.values.pop() if frame.values else None]
+            item = Item("slice", tuple(None if p is None else self.whole(p) for p in parts), 0, 0)
+            frame.slice_parts = None
+        elif frame.values:
+            item = frame.values.pop()
+        else:
+            return
+        frame.items.append((frame.keyword, item))
+        frame.keyword = ""
+
+    def close(self, frame: Frame, token: Token) -> bool:
+        """A bracket closes: its frame becomes one value of the frame around it."""
+        self.frames.pop()
+        assert frame.token is not None
+        start = frame.token.start
+        if frame.kind == "call":
+            return self.push(self.call(frame, token))
+        if frame.kind == "index":
+            return self.push(self.index(frame, token))
+        items = [item for _, item in frame.items]
+        if frame.kind == "list" or len(items) > 1 or frame.comma:
+            return self.push(Item("list", items, start, token.end))
+        return self.push(Item(items[0].kind, items[0].content, start, token.end))
+
+    # Meaning
+
+    def reduce(self, frame: Frame, level: int) -> None:
+        """Apply the operators that bind at least this tightly."""
+        while frame.signs and frame.signs[-1][1] >= level and frame.signs[-1][0] != "if":
+            self.apply(frame)
+        if level == _TERNARY and frame.signs:
+            self.fail(frame.signs[-1][2].start, "'if' needs an 'else' with the other value")
+
+    def apply(self, frame: Frame) -> None:
+        """Apply the last operator to the last values."""
+        try:
+            self.apply_sign(frame, *frame.signs.pop())
+        except words.Misuse as error:
+            self.fail(self.span[0], str(error))
+
+    def apply_sign(self, frame: Frame, sign: str, level: int, token: Token) -> None:
+        """Apply one operator to the last values."""
+        b = frame.values.pop()
+        if sign.startswith("unary "):
+            if sign in ("unary -", "unary +") and b.kind == "number" and type(b.content) in (int, float):
+                frame.values.append(Item("number", -b.content if sign == "unary -" else b.content, token.start, b.end))
+                return
+            self.span = (token.start, b.end)
+            value = words.UNARY[sign[6:]][1](self.emit, self.plain(b))
+            frame.values.append(Item("value", value, token.start, b.end))
+            return
+        a = frame.values.pop()
+        if sign == "ifelse":
+            condition, chosen = a, frame.values.pop()
+            self.span = (chosen.start, b.end)
+            value = self.emit("where", self.plain(condition), self.plain(chosen), self.plain(b))
+            frame.values.append(Item("value", value, chosen.start, b.end))
+            return
+        self.span = (a.start, b.end)
+        if sign in words.COMPARISONS and a.last is not None:
+            here = words.BINARY[sign][1](self.emit, self.plain(a.last), self.plain(b))
+            value = self.emit("logical_and", a.content, here)
+        else:
+            value = words.BINARY[sign][1](self.emit, self.plain(a), self.plain(b))
+        frame.values.append(Item("value", value, a.start, b.end, b if sign in words.COMPARISONS else None))
+
+    def call(self, frame: Frame, token: Token) -> Item:
+        """A function applied to the frame's items."""
+        head: Token = frame.head
+        self.span = (head.start, token.end)
+        operands = [self.plain(item) for keyword, item in frame.items if not keyword]
+        options = {keyword: self.plain(item) for keyword, item in frame.items if keyword}
+        try:
+            value = words.FUNCTIONS[head.text](self.emit, *operands, **options)
+        except (words.Misuse, TypeError, ValueError) as error:
+            text = str(error).rpartition("()")[2].strip() or str(error)
+            self.fail(head.start, f"{head.text}: {text}")
+        return Item("value", value, head.start, token.end)
+
+    def index(self, frame: Frame, token: Token) -> Item:
+        """A subscript."""
+        x: Item = frame.head
+        self.span = (x.start, token.end)
+        entries: list[tuple[str, Any]] = []
+        arrays: list[Any] = []
+        for _, item in frame.items:
+            if item.kind == "slice":
+                entries.append(("slice", slice(*item.content)))
+            elif item.kind == "number" and type(item.content) is int:
+                entries.append(("int", item.content))
+            elif item.kind == "word":
+                entries.append(("ellipsis" if item.content is Ellipsis else "new", None))
+            else:
+                entries.append(("array", None))
+                arrays.append(self.plain(item))
+        return Item("value", self.emit("index_get", self.plain(x), *arrays, spec=encode(entries)), x.start, token.end)
+
+    def emit(self, op: str, *operands: Any, **attrs: Any) -> words.Value:
+        """Add a node at the present place; plain numbers become constants."""
+        start, end = self.span
+        (line, column), (end_line, end_column) = self.line_and_column(start), self.line_and_column(end)
+        place = Location(FILE, line, column, end_line, end_column)
+        ids = [self.id_of(x) for x in operands]
+        return words.Value(self.function.node(f"gp.{op}", ids, attrs, place))
+
+    def id_of(self, operand: Any) -> int:
+        """The number of an operand's value; numbers and lists of them are added as constants."""
+        if isinstance(operand, words.Value):
+            return operand.id
+        if isinstance(operand, tuple):
+            return self.emit("stack", *operand, axis=0).id
+        if type(operand) not in (bool, int, float):
+            raise words.Misuse(f"a value was expected, {operand!r} came")
+        number = float(operand) if type(operand) is int and abs(operand) >= 2**63 else operand
+        key = (type(number), repr(number))
+        if key not in self.constants:
+            self.constants[key] = self.function.constant(number)
+        return self.constants[key]
+
+    def plain(self, item: Item) -> Any:
+        """An item as operators and functions take it: a value, a number, a word, or a tuple of them."""
+        if item.kind == "list":
+            return tuple(self.plain(part) for part in item.content)
+        if item.kind == "slice":
+            self.fail(item.start, "a slice stands where a value was expected")
+        return item.content
+
+    def whole(self, item: Item) -> int:
+        """A plain whole number, as in a slice."""
+        if item.kind != "number" or type(item.content) is not int:
+            self.fail(item.start, "a slice takes whole numbers")
+        return item.content
+
+    def number(self, token: Token) -> int | float:
+        """A literal as a Python number."""
+        try:
+            if re.fullmatch(r"\d[\d_]*", token.text):
+                return int(token.text)
+            return float(token.text)
+        except ValueError:
+            self.fail(token.start, "this number cannot be read")
+
+    def line_and_column(self, at: int) -> tuple[int, int]:
+        """A place in the text as line and column, counted from 1."""
+        return self.text.count("\n", 0, at) + 1, at - self.text.rfind("\n", 0, at)
+
+    def peek(self, ahead: int = 0) -> str:
+        """The text of a token to come; empty at the end."""
+        at = self.at + ahead
+        return self.tokens[at].text if at < len(self.tokens) else ""
+
+    def fail(self, at: int, message: str) -> NoReturn:
+        """Raise at a place in the text."""
+        line, column = self.line_and_column(at)
+        where = f"line {line}, column {column}" if line > 1 else f"column {column}"
+        raise TargetError(f"expression, {where}: {message}")
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 80 else text[:77] + "..."
