@@ -1,0 +1,44 @@
+"""What was asked for, as a person typed it: for headlines, and for commands that go further."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One call of the command: the target, the claim, the point and how it was asked.
+
+    `source` is the text of the target when it is an expression, for carets under its columns.
+    """
+
+    target: str
+    claim: str = ""
+    at: tuple[str, ...] = ()
+    wrt: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    server: str = ""
+    source: str = ""
+
+    @property
+    def title(self) -> str:
+        """The target, and the point when it is short."""
+        point = ", ".join(" = ".join(part.strip() for part in at.split("=", 1)) for at in self.at)
+        return f"{self.target} at {point}" if point and len(point) <= 32 else self.target
+
+    def command(self, verb: str, *options: str, wrt: tuple[str, ...] | None = None) -> str:
+        """The same target and point under another verb, ready to be pasted into a shell."""
+        words = ["gradproof", verb]
+        words += ["--", self.target] if self.target.startswith("-") else [self.target]
+        options_first = [w for at in self.at for w in ("--at", at)]
+        options_first += [w for name in (self.wrt if wrt is None else wrt) for w in ("--wrt", name)]
+        options_first += [w for name in self.outputs for w in ("--output", name)]
+        if self.server:
+            options_first += ["--server", self.server]
+        head = words[:2]
+        return shlex.join(
+            [*head, *options_first, *options, *words[2:]]
+            if "--" in words
+            else [*words, *options_first, *options]
+        )

@@ -1,0 +1,3 @@
+"""`eval`, `grad`, `jacobian`, `hessian`: the numbers themselves, whole and exact."""
+
+from __future__ import annotations
