@@ -17,8 +17,9 @@ from gradproof_service.checking.report import Comparison, Kind, Source, Verdict
 KAPPA = 2.0
 """Bars are doubled before anyone is accused."""
 ROW_FLOOR = 1e-3
-"""Entries smaller than this part of their row's largest need no relative accuracy of their own:
-an error in them is measured against that part of the row."""
+ROW_TYPICAL = 0.3
+"""Entries below this part of their row's largest, or of its root mean square, need no relative
+accuracy of their own: the power to see an error in them is measured against that part."""
 MOST_DIGITS = 15.95
 """Digits of float64: an exact match says no more."""
 
@@ -65,7 +66,8 @@ def compare(
         same = (error <= allowed) | (subject == reference)
         wrong = known & ~same
         size = np.maximum(np.maximum(np.abs(reference), np.abs(subject)), scale)
-        blind = np.where(size > 0, allowed / size, np.where(allowed > 0, np.inf, 0.0))
+        seen = allowed + bar  # an error must exceed the bars and not be hidden by them
+        blind = np.where(size > 0, seen / size, np.where(seen > 0, np.inf, 0.0))
         unclear = ~known | (~wrong & (blind > tau))
         relative = np.where(error > 0, error / np.maximum(np.abs(reference), scale), 0.0)
         excess = np.where(known, np.where(error > 0, error / allowed, 0.0), -1.0)
@@ -98,10 +100,15 @@ def compare(
 
 
 def row_scale(jacobian: Array) -> Array:
-    """For each entry of a Jacobian (m, n) the floor `ROW_FLOOR` times its row's largest."""
+    """For each entry of a Jacobian (m, n) the floor that its row sets, see `ROW_FLOOR`."""
+    if not jacobian.size:
+        return np.zeros(jacobian.shape)
     finite = np.where(np.isfinite(jacobian), np.abs(jacobian), 0.0)
-    top = finite.max(axis=1, initial=0.0, keepdims=True) if finite.size else np.zeros((len(jacobian), 1))
-    return np.broadcast_to(ROW_FLOOR * top, jacobian.shape)
+    top = finite.max(axis=1, keepdims=True)
+    with np.errstate(all="ignore"):
+        part = np.where(top > 0, finite / top, 0.0)
+    typical = ROW_TYPICAL * top * np.sqrt(np.mean(part * part, axis=1, keepdims=True))
+    return np.broadcast_to(np.maximum(ROW_FLOOR * top, typical), jacobian.shape)
 
 
 def digits_of(relative_error: float) -> float:

@@ -27,7 +27,8 @@ WORK_LIMIT = 2e9
 BLOCK_LIMIT = 1 << 24
 """Most elements of all Jacobian blocks together."""
 DIRECTIONS = 4
-"""Directions per input where coordinates are too many."""
+"""Directions per input where coordinates are too many; one fewer for very long inputs."""
+LONG_INPUT = 50_000
 
 
 @dataclass(slots=True)
@@ -119,13 +120,14 @@ def push(scene: Scene, i: int, directions: Array) -> tuple[Array, Array]:
     return slopes, np.where(np.isfinite(bar) & np.isfinite(slopes), bar, np.inf)
 
 
-def directions_for(scene: Scene, i: int, count: int = DIRECTIONS) -> Array:
+def directions_for(scene: Scene, i: int) -> Array:
     """Seeded directions (D, n) of input i: dense signs, a sparse one, a block, a ramp.
 
     Signs are symmetric, so that one wrong entry is not lost in a sum that grows with n; entries
     are powers of two, so that steps along them are exact.
     """
     n = scene.size_in(i)
+    count = DIRECTIONS - (n > LONG_INPUT)
     rng = np.random.default_rng((scene.rng_seed, i, 3))
     rows = rng.integers(0, 2, (count, n)) * 2.0 - 1.0
     if count > 1 and n > 8:

@@ -23,6 +23,8 @@ from gradproof_service.transforms.rounding import rounding_bounds
 
 NOISE_SAMPLES = 3
 """Random-rounding runs per difference point; pooled over the points of a batch."""
+NOISE_ELEMENTS = 2_000_000
+"""Above this many elements in a batch the noise is measured at three of its points for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,25 +124,39 @@ class Evaluator:
         self.calls += len(points)
         scene = self.scene
         values = np.empty((len(points), sum(scene.size_out(o) for o in scene.outs)), points.dtype)
-        bounds = np.zeros(values.shape)
+        for part in self._chunks(points):
+            results = evaluate(scene.graph, scene.at(self.i, points[part]), tick=scene.tick)
+            values[part] = scene.flat_outputs(results, len(points[part]))
+        if not self.noise:
+            return values, np.zeros(values.shape)
+        return values, self._bounds(points, values)
+
+    def _bounds(self, points: Array, values: Array) -> Array:
+        elements = sum(t.size for t in self.scene.graph.types)
+        if elements * len(points) > NOISE_ELEMENTS and len(points) > 3:
+            some = np.array([0, len(points) // 2, len(points) - 1])
+            bounds = self._spread(points[some]).max(axis=0, keepdims=True)
+            bounds = np.broadcast_to(bounds, values.shape)
+        else:
+            bounds = self._spread(points)
+        # a few samples may all fall together by chance: no point is trusted to be much
+        # quieter than its neighbours; and the last operation always rounds
+        quiet = np.median(bounds, axis=0, keepdims=True)
+        floor = unit_roundoff(np.dtype(np.float64)) * np.abs(values)
+        return np.maximum(np.maximum(bounds, np.where(np.isfinite(quiet), quiet, 0)), floor)
+
+    def _spread(self, points: Array) -> Array:
+        scene = self.scene
+        bounds = np.empty((len(points), sum(scene.size_out(o) for o in scene.outs)))
         for part in self._chunks(points):
             inputs = scene.at(self.i, points[part])
             results = evaluate(scene.graph, inputs, tick=scene.tick)
-            size = len(points[part])
-            values[part] = scene.flat_outputs(results, size)
-            if self.noise:
-                spread = rounding_bounds(
-                    scene.graph, inputs, results,
-                    rng_seed=scene.rng_seed, samples=NOISE_SAMPLES, tick=scene.tick,
-                )  # fmt: skip
-                bounds[part] = scene.flat_outputs(spread, size)
-        if self.noise:
-            # a few samples may all fall together by chance: no point is trusted to be much
-            # quieter than its neighbours; and the last operation always rounds
-            quiet = np.median(bounds, axis=0, keepdims=True)
-            floor = unit_roundoff(np.dtype(np.float64)) * np.abs(values)
-            bounds = np.maximum(np.maximum(bounds, np.where(np.isfinite(quiet), quiet, 0)), floor)
-        return values, bounds
+            spread = rounding_bounds(
+                scene.graph, inputs, results,
+                rng_seed=scene.rng_seed, samples=NOISE_SAMPLES, tick=scene.tick,
+            )  # fmt: skip
+            bounds[part] = scene.flat_outputs(spread, len(points[part]))
+        return bounds
 
     def _chunks(self, points: Array) -> list[slice]:
         elements = sum(t.size for t in self.scene.graph.types)

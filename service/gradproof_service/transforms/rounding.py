@@ -26,6 +26,8 @@ from gradproof_service.transforms.evaluate import (
 )
 
 SAMPLES: Final = 6
+TILE: Final = 65_537
+"""Signs drawn per array; a prime, so that repeats of it never line up with an axis."""
 SIGMAS: Final = 3.0
 """Each result is moved by a whole eps = 2u per operation where rounding moves it by u at most
 and by about u/2 typically: three root-mean-squares are more than ten times the typical error."""
@@ -126,11 +128,12 @@ def _perturbed(
 
 
 def _shaken(x: Any, rng: np.random.Generator, eps: float | None, ulps: float) -> Any:
-    """x (1 +- ulps eps), the signs drawn anew for every entry."""
+    """x (1 +- ulps eps), the signs drawn anew for every entry (in long arrays for every `TILE`)."""
     if x.dtype not in FLOATS:
         return x
     spacing = float(np.finfo(x.dtype).eps) if eps is None else max(eps, float(np.finfo(x.dtype).eps))
-    signs = rng.integers(0, 2, x.shape, dtype=np.int8)
-    move = (signs * np.array(2, np.int8) - np.array(1, np.int8)).astype(x.dtype)
-    moved = x + x * (move * x.dtype.type(spacing * ulps))
-    return np.where(np.isfinite(x), moved, x)
+    signs = rng.integers(0, 2, min(x.size, TILE), dtype=np.int8)
+    move = np.array([-spacing * ulps, spacing * ulps], x.dtype)[signs]
+    move = np.resize(move, x.shape) if x.size > TILE else move.reshape(x.shape)
+    moved = x + x * move
+    return moved if np.isfinite(moved).all() else np.where(np.isfinite(x), moved, x)
