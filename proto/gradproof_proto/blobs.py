@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from math import prod
 from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from gradproof_proto.tensors import BY_WIRE
 from gradproof_proto.v1 import program_pb2 as pb
 
 MESSAGE_LIMIT: Final = 4 << 20
@@ -60,14 +62,18 @@ def holders(message: Message) -> Iterator[Holder]:
             stack.extend(reversed(value) if field.is_repeated else (value,))
 
 
-def move_out(message: Message, put: Callable[[bytes], pb.BlobRef]) -> int:
-    """Replaces the elements of each large tensor by what `put` names them; how many were replaced."""
-    moved = 0
-    for holder in holders(message):
-        if holder.WhichOneof("payload") == "data" and len(holder.data) > TENSOR_LIMIT:
-            holder.blob.CopyFrom(put(holder.data))
-            moved += 1
-    return moved
+def move_out(message: Message, put: Callable[[bytes], pb.BlobRef]) -> bool:
+    """Replaces the elements of large tensors by what `put` names them, until the message fits; whether it does.
+
+    Only tensors above `TENSOR_LIMIT` are moved, unless that is not enough.
+    """
+    for threshold in (TENSOR_LIMIT, TENSOR_LIMIT >> 6):
+        if message.ByteSize() <= MESSAGE_ROOM:
+            return True
+        for holder in holders(message):
+            if holder.WhichOneof("payload") == "data" and len(holder.data) > threshold:
+                holder.blob.CopyFrom(put(holder.data))
+    return message.ByteSize() <= MESSAGE_ROOM
 
 
 def move_in(message: Message, get: Callable[[pb.BlobRef], bytes]) -> None:
@@ -75,6 +81,28 @@ def move_in(message: Message, get: Callable[[pb.BlobRef], bytes]) -> None:
     for holder in holders(message):
         if holder.WhichOneof("payload") == "blob":
             holder.data = get(holder.blob)
+
+
+def resolved(program: pb.Program, get: Callable[[pb.BlobRef], bytes]) -> pb.Program:
+    """The program with the elements of its constants inline, so that its digest does not depend on how it travelled.
+
+    The program itself when no constant lies in a blob. A constant without a complete type is left for the reader.
+    """
+    if not any(constant.HasField("blob") for constant in program.constants):
+        return program
+    copy = pb.Program()
+    copy.CopyFrom(program)
+    for constant in copy.constants:
+        if not constant.HasField("blob") or constant.type >= len(copy.types):
+            continue
+        kind = copy.types[constant.type]
+        row = BY_WIRE.get(int(kind.dtype))
+        if row is not None and all(dim.HasField("size") and dim.size >= 0 for dim in kind.shape):
+            start = constant.blob.offset_bytes
+            size = prod(dim.size for dim in kind.shape) * row.stored.itemsize
+            if start + size <= constant.blob.size_bytes:
+                constant.data = bytes(get(constant.blob)[start : start + size])
+    return copy
 
 
 def chunks(content: bytes) -> Iterator[bytes]:

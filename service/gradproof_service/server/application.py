@@ -32,7 +32,7 @@ from gradproof_service.server.differentiate import (
 from gradproof_service.server.subject import Subject, program_message, read_program, type_at
 from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate, no_tick
 from gradproof_service.transforms.jacobian import Mode
-from gradproof_service.wire.decode import decode_program
+from gradproof_service.wire.decode import Fetch, decode_program
 from gradproof_service.wire.encode import (
     encode_ask,
     encode_block,
@@ -168,7 +168,7 @@ class Application:
                     f"point: input {name!r} has no value; give one",
                     field_path=f'point["{name}"]',
                 )
-        asker = _Asker(box.inputs, claims, ask_client, tick)
+        asker = _Asker(box.inputs, claims, ask_client, tick, self.blobs.get)
         arrays = tuple(point[name] for name in box.inputs)
         report = check_black_box(box, arrays, claims, options, ask=asker.ask, tick=tick)
         return encode_report(report, origin=_origin(start), version=__version__)
@@ -243,12 +243,18 @@ class _Asker:
     """Puts the questions of one probe, numbered, and reads the answers."""
 
     def __init__(
-        self, inputs: tuple[str, ...], claims: Sequence[Claim], client: AskClient, tick: Tick
+        self,
+        inputs: tuple[str, ...],
+        claims: Sequence[Claim],
+        client: AskClient,
+        tick: Tick,
+        fetch: Fetch,
     ) -> None:
         self._inputs = inputs
         self._claims = claims
         self._client = client
         self._tick = tick
+        self._fetch = fetch
         self._asked = 0
         self._outputs: dict[str, Array] = {}
 
@@ -265,7 +271,7 @@ class _Asker:
                 "answer each question once",
                 field_path="answer.id",
             )
-        found = decode_answer(answer, question.batch)
+        found = decode_answer(answer, question.batch, self._fetch)
         if question.claim < 0 and not self._outputs:
             self._outputs = dict(found.outputs)
         self._tick()

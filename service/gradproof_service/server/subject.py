@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from gradproof_proto.blobs import resolved
 from gradproof_proto.v1 import program_pb2 as pb
 
 from gradproof_service.arrays import Array
@@ -35,10 +36,10 @@ def program_message(request: Any, blobs: BlobStore) -> pb.Program:
     """The program of a request, inline or put beforehand."""
     match request.WhichOneof("subject"):
         case "program":
-            return request.program
+            return resolved(request.program, blobs.get)
         case "program_blob":
             ref: pb.BlobRef = request.program_blob
-            return parse_program(blobs.get(ref)[ref.offset_bytes :])
+            return resolved(parse_program(blobs.get(ref)[ref.offset_bytes :]), blobs.get)
         case _:
             raise Fault(
                 FaultKind.INVALID,

@@ -133,7 +133,7 @@ def _function(
         constants=tuple(constants.array(row) for row in function.constants),
         ops=[names[row] for row in function.op.tolist()],
         operands=[
-            tuple(values[start:stop]) for start, stop in zip(starts[:-1], starts[1:], strict=True)
+            tuple(values[start:stop]) for start, stop in pairwise(starts)
         ],
         attrs=[attrs[row] for row in function.attr.tolist()],
         outputs=function.outputs,

@@ -228,11 +228,11 @@ def decode_box(start: der.ProbeStart) -> BlackBox:
     return BlackBox(tuple(names), structures, start.origin.name)
 
 
-def decode_answer(message: der.ProbeAnswer, batch: int) -> Answer:
+def decode_answer(message: der.ProbeAnswer, batch: int, fetch: Fetch | None = None) -> Answer:
     """What the holder of a black box answered; every output carries the batch axis of the question."""
     if message.error:
         return Answer(error=message.error)
-    outputs = decode_point(message.outputs, field="answer.outputs")
+    outputs = decode_point(message.outputs, field="answer.outputs", fetch=fetch)
     for name, array in outputs.items():
         if array.shape[:1] != (batch,):
             raise Fault(
