@@ -21,6 +21,7 @@ from gradproof_service.checking.report import (
     Verdict,
 )
 from gradproof_service.checking.scene import Scene
+from gradproof_service.checking.structure import FREE, project
 from gradproof_service.checking.witness import Sides
 from gradproof_service.diagnostic import Fault, FaultKind, Finding, Severity
 from gradproof_service.graph.program import Program
@@ -48,6 +49,7 @@ class Judge:
     options: Options
     program: Program | None
     ask: Asker | None
+    subject: Source = Source.CLAIM
     comparisons: list[Comparison] = field(default_factory=list[Comparison])
     findings: list[Finding] = field(default_factory=list[Finding])
     coarse: dict[float, dict[tuple[int, int], Block]] = field(
@@ -100,6 +102,8 @@ def judge_claim(judge: Judge, claim: Claim, index: int) -> None:
         return
     expected = _expected(claim, block, seeds, eps)
     claimed = claimed.reshape(wanted)
+    if claim.kind is not Kind.JVP and judge.scene.graph.types[i].structure not in FREE:
+        claimed, expected = _on_manifold(judge.scene, i, claimed, expected)
     if seeds is None and i in judge.sides:
         expected = _at_kink(judge, o, i, claimed, expected)
     _compare(judge, claim, o, i, claimed, expected, seeds, eps)
@@ -135,6 +139,19 @@ def _expected(claim: Claim, block: Block, seeds: Array | None, eps: float) -> Ex
     value, bar = (block.value, block.bar) if claim.kind is Kind.VJP else (block.value.T, block.bar.T)
     rounding = eps * (np.abs(flat) @ np.abs(value))
     return Expected(flat @ value, np.abs(flat) @ bar + rounding)
+
+
+def _on_manifold(
+    scene: Scene, i: int, claimed: Array, expected: Expected
+) -> tuple[Array, Expected]:
+    """Both sides projected onto the tangent space of a structured input."""
+    structure, x = scene.graph.types[i].structure, scene.inputs[i]
+    rows = claimed.astype(np.float64).reshape(expected.value.shape)
+    value = project(structure, x, expected.value)
+    bar = expected.bar + project(structure, np.abs(x), expected.bar) + 2.0**-51 * np.abs(value)
+    return project(structure, x, rows).reshape(claimed.shape), replace(
+        expected, value=value, bar=np.abs(bar)
+    )
 
 
 def _at_kink(judge: Judge, o: int, i: int, claimed: Array, expected: Expected) -> Expected:
@@ -288,14 +305,14 @@ def _expected_shape(scene: Scene, claim: Claim, o: int, i: int, seeds: Array | N
 
 
 def _pair(judge: Judge, claim: Claim, o: int, i: int) -> Pair:
-    return replace(judge.scene.pair(o, i, Source.CLAIM, judge.reference.source), kind=claim.kind)
+    return replace(judge.scene.pair(o, i, judge.subject, judge.reference.source), kind=claim.kind)
 
 
 def _too_large(judge: Judge, claim: Claim, o: int, i: int, claimed: Array) -> Comparison:
     pair = _pair(judge, claim, o, i)
     return Comparison(
         output=pair.output, input=pair.input, second_input=pair.second_input, kind=claim.kind,
-        subject=Source.CLAIM, against=judge.reference.source, verdict=Verdict.INCONCLUSIVE,
+        subject=judge.subject, against=judge.reference.source, verdict=Verdict.INCONCLUSIVE,
         reason="budget", detail="the Jacobian is too large to be formed; claim a vjp or a jvp",
         entries_total=int(claimed.size), power=float("inf"),
     )  # fmt: skip
@@ -310,7 +327,7 @@ def _refuse(
     judge.comparisons.append(
         Comparison(
             output=pair.output, input=pair.input, second_input=pair.second_input, kind=claim.kind,
-            subject=Source.CLAIM, against=judge.reference.source, verdict=Verdict.DISAGREES,
+            subject=judge.subject, against=judge.reference.source, verdict=Verdict.DISAGREES,
             detail=text,
         )
     )  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradproof_service.arrays import Array, Shape, unit_roundoff
+from gradproof_service.arrays import Array, Shape, Structure, unit_roundoff
 from gradproof_service.checking.compare import Pair
 from gradproof_service.checking.report import Kind, Options, Source
 from gradproof_service.diagnostic import Fault, FaultKind
@@ -179,7 +179,8 @@ def make_scene(graph: Graph, point: Sequence[Array], options: Options, tick: Tic
         np.asarray(x).astype(t.dtype, copy=False)
         for x, t in zip(point, wide.input_types, strict=True)
     )
-    wrt = _chosen(options.wrt, graph.inputs, [t.is_float for t in wide.input_types], "input")
+    varied = [t.is_float and t.structure is not Structure.INTEGER_VALUED for t in wide.input_types]
+    wrt = _chosen(options.wrt, graph.inputs, varied, "input")
     floats = [t.is_float for t in wide.output_types]
     outs = _chosen(options.outputs, graph.output_names, floats, "output")
     for i in wrt:

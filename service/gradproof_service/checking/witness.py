@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradproof_service.arrays import Array
+from gradproof_service.arrays import Array, Structure
 from gradproof_service.checking.compare import KAPPA, ROW_FLOOR, compare, row_scale
 from gradproof_service.checking.complex_step import complex_step
 from gradproof_service.checking.differences import Estimate, Reason, directional, representable
@@ -21,6 +21,7 @@ from gradproof_service.checking.margins import Edge, reach
 from gradproof_service.checking.reference import Reference, directions_for, push
 from gradproof_service.checking.report import Comparison, Source
 from gradproof_service.checking.scene import Scene
+from gradproof_service.checking.structure import project, tangent_basis
 from gradproof_service.transforms.derive import reaches
 from gradproof_service.transforms.evaluate import evaluate
 
@@ -86,19 +87,26 @@ def _one_input(
     elements = sum(t.size for t in scene.graph.types)
     every = bool(reference.blocks) and n <= COORDINATES and SHORT * n * elements <= WORK
     every = every and (budget == 0 or SHORT * n <= budget)
+    structure = scene.graph.types[i].structure
+    basis = tangent_basis(structure, scene.inputs[i]) if every else None
     x = scene.inputs[i].reshape(-1).astype(np.float64)
     if every:
-        directions = np.eye(n)
+        directions = np.eye(n) if basis is None else representable(x, basis, _along(scene, i, basis))
         expected = np.concatenate([reference.blocks[o, i].value for o in scene.outs]).T
         expected_bar = np.concatenate([reference.blocks[o, i].bar for o in scene.outs]).T
+        if basis is not None:
+            expected_bar = np.abs(directions) @ expected_bar + 2.0**-50 * np.abs(directions) @ np.abs(expected)
+            expected = directions @ expected
     else:
-        rows = directions_for(scene, i)
+        rows = project(structure, scene.inputs[i], directions_for(scene, i))
         directions = representable(x, rows, _along(scene, i, rows))
         expected, expected_bar = push(scene, i, directions)
         said.directions += len(directions)
     near = reach(scene, i, directions, found)
+    if structure is Structure.POSITIVE:
+        near = np.minimum(near, _along(scene, i, directions, np.abs(x)))
     estimate = _differences(scene, i, directions, expected, near, tau, budget, said)
-    if every and estimate.left is not None and estimate.right is not None:
+    if every and basis is None and estimate.left is not None and estimate.right is not None:
         said.sides[i] = _sides(estimate)
     slopes = Slopes(
         estimate.value.copy(), estimate.bar.copy(), estimate.reason.copy(), near == 0
@@ -115,7 +123,7 @@ def _one_input(
         comparison = compare(
             scene.pair(o, i, Source.REVERSE, source),
             expected[:, part].T, slopes.value[:, part].T, (slopes.bar + expected_bar)[:, part].T,
-            scale=scale.T, tau=tau, shape=scene.block_shape(o, i) if every else None,
+            scale=scale.T, tau=tau, shape=scene.block_shape(o, i) if every and basis is None else None,
             entries_total=n * scene.size_out(o),
             directions=0 if every else len(directions),
             reason=_reason(slopes.why[:, part], slopes.bar[:, part]),
@@ -140,10 +148,10 @@ def _differences(
     return estimate
 
 
-def _along(scene: Scene, i: int, directions: Array) -> Array:
-    """How far along each direction (D, n) the input's own size reaches: (D,)."""
+def _along(scene: Scene, i: int, directions: Array, size: Array | None = None) -> Array:
+    """How far along each direction (D, n) the input's own size (or `size`) reaches: (D,)."""
     moving = directions != 0
-    steps = scene.scale(i) / np.where(moving, np.abs(directions), 1.0)
+    steps = (scene.scale(i) if size is None else size) / np.where(moving, np.abs(directions), 1.0)
     return np.where(moving, steps, np.inf).min(axis=1)
 
 
