@@ -1,1 +1,148 @@
-"""gradproof checks derivatives: the Python SDK, the command and the gate."""
+"""gradproof checks derivatives: the Python SDK, the command and the gate.
+
+    import gradproof as gp
+
+    report = gp.check(f, at={"x": x}, claim=df)
+    report.verdict  # "agrees", "disagrees" or "inconclusive"
+
+Names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradproof import testing
+    from gradproof._api import (
+        check,
+        evaluate,
+        gradient,
+        hessian,
+        hvp,
+        jacobian,
+        jvp,
+        trace,
+        value_and_gradient,
+        vjp,
+    )
+    from gradproof._client import Client, connect
+    from gradproof._errors import (
+        DeadlineError,
+        GradproofError,
+        LimitError,
+        NotFoundError,
+        RequestError,
+        ServiceFault,
+        ServiceUnavailable,
+        TargetError,
+    )
+    from gradproof._expression import expression
+    from gradproof._program import Program
+    from gradproof._report import Comparison, Derivative, Finding, Location, Report
+
+_HOME = {
+    **dict.fromkeys(
+        (
+            "check",
+            "evaluate",
+            "gradient",
+            "hessian",
+            "hvp",
+            "jacobian",
+            "jvp",
+            "trace",
+            "value_and_gradient",
+            "vjp",
+        ),
+        "_api",
+    ),
+    **dict.fromkeys(("Client", "connect"), "_client"),
+    **dict.fromkeys(
+        (
+            "DeadlineError",
+            "GradproofError",
+            "LimitError",
+            "NotFoundError",
+            "RequestError",
+            "ServiceFault",
+            "ServiceUnavailable",
+            "TargetError",
+        ),
+        "_errors",
+    ),
+    "expression": "_expression",
+    "Program": "_program",
+    **dict.fromkeys(("Comparison", "Derivative", "Finding", "Location", "Report"), "_report"),
+}
+
+__all__ = [
+    "Client",
+    "Comparison",
+    "DeadlineError",
+    "Derivative",
+    "Finding",
+    "GradproofError",
+    "LimitError",
+    "Location",
+    "NotFoundError",
+    "Program",
+    "Report",
+    "RequestError",
+    "ServiceFault",
+    "ServiceUnavailable",
+    "TargetError",
+    "check",
+    "connect",
+    "evaluate",
+    "expression",
+    "gradient",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "testing",
+    "trace",
+    "value_and_gradient",
+    "vjp",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        try:
+            return version("gradproof")
+        except PackageNotFoundError:
+            return "0.1.0"
+    home = _HOME.get(name)
+    if home is None and name != "testing":
+        raise AttributeError(f"module 'gradproof' has no attribute {name!r}")
+    module = _load(home or name)
+    value = module if home is None else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def _load(name: str) -> Any:
+    """A module of this package by its name, which stands in the table above."""
+    match name:
+        case "_api":
+            from gradproof import _api as module
+        case "_client":
+            from gradproof import _client as module
+        case "_errors":
+            from gradproof import _errors as module
+        case "_expression":
+            from gradproof import _expression as module
+        case "_program":
+            from gradproof import _program as module
+        case "_report":
+            from gradproof import _report as module
+        case _:
+            import gradproof.testing as module
+    return module
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -71,6 +71,13 @@ class Arguments:
         )
         return function(*filled.args, *after, **filled.kwargs)
 
+    def argument(self, name: str, values: Sequence[Any]) -> Any:
+        """One argument of the call, as the function takes it, with these values in the inputs' places."""
+        if self.shape is not None and name in self.shape.arguments:
+            return _filled(self.shape.arguments[name], values)
+        i = next(i for i, leaf in enumerate(self.leaves) if leaf.name == name)
+        return values[i]
+
     def top_level(self) -> list[tuple[str, list[int]]]:
         """For each argument of the function that holds inputs: its name and which inputs those are."""
         found: dict[str, list[int]] = {}
@@ -109,6 +116,27 @@ def bind(function: Function, at: Any, *, ints_as_floats: bool = True) -> Argumen
         return Arguments(tuple(leaves), None, positional, bool(ints))
     shape = _bound(signature, named, slots, getattr(function, "__name__", "the function"))
     return Arguments(tuple(leaves), shape, (), bool(ints))
+
+
+def bind_inputs(names: Sequence[str], at: Any) -> Arguments:
+    """The arguments of a program with these inputs, by name, by position, or the only one."""
+    if isinstance(at, Mapping):
+        given: dict[str, Any] = dict(at)
+    else:
+        values: tuple[Any, ...] = at if isinstance(at, tuple) else (at,)
+        if len(values) != len(names):
+            raise TargetError(f"at: expected {len(names)} values ({', '.join(names)}), {len(values)} came")
+        given = dict(zip(names, values, strict=True))
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
+            raise TargetError(f"at: the program has no input {name!r}; {hint}")
+    for name in names:
+        if name not in given:
+            raise TargetError(f"at: the program needs a value for {name!r}; give one, such as {name}=1.0")
+    leaves = tuple(Leaf(n, as_point(given[n], n), not isinstance(given[n], np.ndarray | list | tuple)) for n in names)
+    return Arguments(leaves, None, tuple(_Slot(i) for i in range(len(leaves))), has_python_ints=False)
 
 
 def _signature(function: Function) -> inspect.Signature | None:

@@ -108,6 +108,9 @@ class Program:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
+            mask = os.umask(0)
+            os.umask(mask)
+            Path(temporary).chmod(0o666 & ~mask)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

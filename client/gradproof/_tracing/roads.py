@@ -54,17 +54,22 @@ def carry(function: Function, at: Any) -> Carried:
     """
     arguments, outputs = _plain(function, at)
     name = origin_name(function)
-    reasons: list[str] = []
+    reasons: dict[str, list[str]] = {}
     for carriage, word, road in ROADS:
         try:
             message = _record(function, arguments, outputs, road)
         except RoadClosed as closed:
-            reasons.append(f"{word}: {closed}")
+            reasons.setdefault(str(closed), []).append(word)
             continue
-        origin = check_pb2.Origin(carriage=carriage, reason="; ".join(reasons), name=name)
+        origin = check_pb2.Origin(carriage=carriage, reason=_told(reasons), name=name)
         return Carried(function, arguments, outputs, Program(message, origin), origin)
-    origin = check_pb2.Origin(carriage=check_pb2.CARRIAGE_BLACK_BOX, reason="; ".join(reasons), name=name)
+    origin = check_pb2.Origin(carriage=check_pb2.CARRIAGE_BLACK_BOX, reason=_told(reasons), name=name)
     return Carried(function, arguments, outputs, None, origin)
+
+
+def _told(reasons: dict[str, list[str]]) -> str:
+    """Why the better roads were closed, each reason once."""
+    return "; ".join(f"{' and '.join(roads)}: {reason}" for reason, roads in reasons.items())
 
 
 def origin_name(function: Function) -> str:

@@ -1,0 +1,170 @@
+"""The client: every call of the SDK bound to one way to the service.
+
+The functions of the `gradproof` module are the methods of a client of its own: the service in this
+process, or the one that `GRADPROOF_SERVER` names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Self, TypedDict, Unpack
+
+from gradproof import _differentiate
+from gradproof._check import run_check
+from gradproof._differentiate import Sparse
+from gradproof._errors import RequestError
+from gradproof._report import Report
+from gradproof._subject import Source
+from gradproof._transport import CONNECT_TIMEOUT_S, SERVER_VARIABLE, Transport, default_transport
+from gradproof._transport import connect as connect_transport
+
+
+class Wanted(TypedDict, total=False):
+    """What the derivative calls take besides function and point."""
+
+    wrt: str | Sequence[str] | None
+    outputs: str | Sequence[str] | None
+    profile: str
+    timeout_s: float | None
+
+
+class Client:
+    """A way to the service; a context manager that closes it. `timeout_s` holds for calls that name none.
+
+    In every call `f` is a function, an expression string or a `Program`, and `at` is the point: a
+    mapping by name, a tuple by position, or the only argument. Python numbers are float64.
+    """
+
+    def __init__(self, transport: Transport, *, timeout_s: float | None = None) -> None:
+        self.transport = transport
+        self.timeout_s = timeout_s
+
+    def check(
+        self,
+        f: Source,
+        *,
+        at: Any,
+        claim: Any = None,
+        claim_kind: str | None = None,
+        wrt: str | Sequence[str] | None = None,
+        outputs: str | Sequence[str] | None = None,
+        rtol: float | None = None,
+        atol: float | None = None,
+        tau: float | None = None,
+        rng_seed: int = 0,
+        profile: str = "",
+        order: int = 1,
+        witness_evaluations: int | None = None,
+        suppress: Sequence[str] = (),
+        timeout_s: float | None = None,
+    ) -> Report:
+        """Check the derivatives of f at a point, against `claim` when there is one.
+
+        `claim` is an array, a tuple or dict of them, or a function; `claim_kind` says what it is of what,
+        and is guessed when it can be:
+        "gradient": claim(*args) -> arg-shaped array, or a tuple of them;
+        "jacobian": claim(*args) -> `(*out.shape, *arg.shape)` each;
+        "hessian": claim(*args) -> `(*arg.shape, *arg.shape)`;
+        "vjp": claim(*args, cotangent) -> arg-shaped; "jvp": claim(*args, *tangents) -> out-shaped;
+        "hvp": claim(*args, *tangents) -> arg-shaped.
+        `wrt` and `outputs` choose by name; `rtol` and `atol` are forgiven beyond the error bars; `tau` is
+        the relative error that a pass must be able to see. Raises `GradproofError`; a wrong derivative is
+        no exception but a verdict.
+        """
+        return run_check(
+            self.transport,
+            f,
+            at=at,
+            claim=claim,
+            claim_kind=claim_kind,
+            wrt=wrt,
+            outputs=outputs,
+            rtol=rtol,
+            atol=atol,
+            tau=tau,
+            rng_seed=rng_seed,
+            profile=profile,
+            order=order,
+            witness_evaluations=witness_evaluations,
+            suppress=suppress,
+            timeout_s=self._timeout(timeout_s),
+        )
+
+    def evaluate(self, f: Source, *, at: Any, timeout_s: float | None = None) -> Any:
+        """The output of f, or a tuple of them."""
+        return _differentiate.evaluate(self.transport, f, at, self._timeout(timeout_s))
+
+    def value_and_gradient(self, f: Source, *, at: Any, **wanted: Unpack[Wanted]) -> tuple[Any, Any]:
+        """The scalar output and its gradient: arg-shaped, a tuple of them for several arguments."""
+        return _differentiate.value_and_gradient(self.transport, f, at, **self._with_timeout(wanted))
+
+    def gradient(self, f: Source, *, at: Any, **wanted: Unpack[Wanted]) -> Any:
+        """The gradient of the scalar output: arg-shaped, a tuple of them for several arguments."""
+        return self.value_and_gradient(f, at=at, **wanted)[1]
+
+    def jacobian(self, f: Source, *, at: Any, sparse: Sparse = "auto", **wanted: Unpack[Wanted]) -> Any:
+        """The Jacobian, `(*out.shape, *arg.shape)`; tuples for several outputs (outside) and arguments (inside).
+
+        `sparse` True gives `scipy.sparse` arrays where the structure is sparse, "auto" only for large ones.
+        """
+        return _differentiate.jacobian(self.transport, f, at, sparse, **self._with_timeout(wanted))
+
+    def hessian(self, f: Source, *, at: Any, sparse: Sparse = "auto", **wanted: Unpack[Wanted]) -> Any:
+        """The Hessian of the scalar output, `(*arg.shape, *arg.shape)`; nested tuples for several arguments."""
+        return _differentiate.hessian(self.transport, f, at, sparse, **self._with_timeout(wanted))
+
+    def jvp(self, f: Source, *, at: Any, tangents: Any, **wanted: Unpack[Wanted]) -> tuple[Any, Any]:
+        """The outputs, and their tangents for these tangents of the arguments (given like `at`)."""
+        return _differentiate.jvp(self.transport, f, at, tangents, **self._with_timeout(wanted))
+
+    def vjp(self, f: Source, *, at: Any, cotangents: Any, **wanted: Unpack[Wanted]) -> tuple[Any, Any]:
+        """The outputs, and the arguments' cotangents for these cotangents of the outputs."""
+        return _differentiate.vjp(self.transport, f, at, cotangents, **self._with_timeout(wanted))
+
+    def hvp(self, f: Source, *, at: Any, tangents: Any, **wanted: Unpack[Wanted]) -> Any:
+        """The derivative of the gradient along these tangents, arg-shaped."""
+        return _differentiate.hvp(self.transport, f, at, tangents, **self._with_timeout(wanted))
+
+    def health(self) -> str:
+        """`serving` or `not serving`; raises `ServiceUnavailable` when nobody answers."""
+        return self.transport.health(timeout_s=self.timeout_s)
+
+    def close(self) -> None:
+        """Let go of the connection; later calls fail."""
+        self.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _timeout(self, timeout_s: float | None) -> float | None:
+        timeout_s = self.timeout_s if timeout_s is None else timeout_s
+        if timeout_s is not None and not timeout_s > 0:
+            raise RequestError(f"timeout_s: expected seconds above zero, {timeout_s} came", field_path="timeout_s")
+        return timeout_s
+
+    def _with_timeout(self, wanted: Wanted) -> dict[str, Any]:
+        return {**wanted, "timeout_s": self._timeout(wanted.get("timeout_s"))}
+
+
+def connect(address: str, *, timeout_s: float | None = None, connect_timeout_s: float = CONNECT_TIMEOUT_S) -> Client:
+    """A client of the service at `host:port` or `unix:PATH`; raises `ServiceUnavailable` when nobody answers.
+
+    `timeout_s` is the time for each call, `connect_timeout_s` the time to find the service answering.
+    """
+    return Client(connect_transport(address, timeout_s=connect_timeout_s), timeout_s=timeout_s)
+
+
+_default: tuple[str, Client] | None = None
+
+
+def default_client() -> Client:
+    """The client behind the module's functions; made anew when `GRADPROOF_SERVER` changes."""
+    global _default  # noqa: PLW0603  (one service in this process serves every call)
+    address = os.environ.get(SERVER_VARIABLE, "").strip()
+    if _default is None or _default[0] != address:
+        _default = (address, Client(default_transport()))
+    return _default[1]
