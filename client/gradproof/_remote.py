@@ -173,9 +173,11 @@ class RemoteTransport:
                 timeout=CONNECT_TIMEOUT_S if timeout_s is None else timeout_s,
             )
         except grpc.RpcError as error:
-            if _code(error) is grpc.StatusCode.DEADLINE_EXCEEDED:
+            if _code(error) in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                 raise self._absent() from None
-            self._raise(error)
+            raise ServiceUnavailable(
+                f"{self.address}: something answers there, but it is no gradproof service; mend the address"
+            ) from None
         serving = answer.status == health_pb2.HealthCheckResponse.SERVING
         return "serving" if serving else "not serving"
 
