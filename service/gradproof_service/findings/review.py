@@ -1,0 +1,37 @@
+"""A report with its findings: what the graph, the point and the report itself show, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gradproof_service.arrays import Array
+from gradproof_service.checking.report import Options, Report
+from gradproof_service.findings.catalogue import (
+    point_findings,
+    report_findings,
+    static_findings,
+    suppressed,
+    tidy,
+)
+from gradproof_service.findings.rule import Told
+from gradproof_service.findings.view import make_view
+from gradproof_service.graph.graph import Graph
+from gradproof_service.transforms.evaluate import Tick, no_tick
+
+
+def review(
+    graph: Graph, point: Sequence[Array], report: Report, options: Options | None = None, *,
+    tick: Tick = no_tick,
+) -> Report:  # fmt: skip
+    """The report of a check of `graph` at `point` with everything the catalogue finds in it.
+
+    Verdict and comparisons stay as they are. Raises `Fault` where the check itself would have.
+    """
+    options = options or report.options
+    view = make_view(graph, point, options, tick=tick)
+    found = [
+        *report.findings, *point_findings(view), *report_findings(Told(report, view)), *static_findings(graph),
+    ]  # fmt: skip
+    shown = tuple(f for f in tidy(found) if not suppressed(f, options.suppress))
+    return replace(report, findings=shown)
