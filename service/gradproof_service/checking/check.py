@@ -21,6 +21,7 @@ from gradproof_service.checking.report import (
     Source,
     Verdict,
 )
+from gradproof_service.checking.rules import judge_rules
 from gradproof_service.checking.scene import Scene, gradient_scene, make_scene
 from gradproof_service.checking.witness import Witness, witness
 from gradproof_service.diagnostic import Fault, FaultKind, Finding, Severity
@@ -75,6 +76,9 @@ def check(
     for judge in judges.values():
         comparisons += judge.comparisons
         findings += judge.findings
+    ruled, told = judge_rules(program, scene, options)
+    comparisons += ruled
+    findings += told
     shown = tuple(f for f in findings if f.code not in options.suppress)
     return Report(
         overall(tuple(comparisons)), tuple(comparisons), shown, outputs,

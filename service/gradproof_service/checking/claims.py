@@ -66,6 +66,27 @@ class Judge:
             self.coarse[eps] = blocks_of(self.scene, mode, eps)
         return Block(block.value, self.coarse[eps][o, i].bar)
 
+    def refuse(
+        self, claim: Claim, o: int, i: int, code: str, name: str, message: str, mend: str
+    ) -> None:
+        """A claim that cannot even be compared: it disagrees, and a finding says why."""
+        pair = _pair(self, claim, o, i)
+        text = f"the claimed {claim.kind.name.lower()} of {pair.output} by {pair.input} {message}"
+        self.comparisons.append(
+            Comparison(
+                output=pair.output, input=pair.input, second_input=pair.second_input,
+                kind=claim.kind, subject=self.subject, against=self.reference.source,
+                verdict=Verdict.DISAGREES, detail=text,
+            )
+        )  # fmt: skip
+        self.findings.append(
+            Finding(
+                code, name, Severity.ERROR, text, input=pair.input, output=pair.output,
+                location=claim.location, mend=mend,
+            )
+        )  # fmt: skip
+
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -82,18 +103,24 @@ def judge_claim(judge: Judge, claim: Claim, index: int) -> None:
     o, i = _positions(judge.scene, claim)
     seeds = _seeds(judge.scene, claim, o, i, index)
     claimed = _claimed(judge, claim, index, seeds, o, i)
-    if claimed is None:
-        return
+    if claimed is not None:
+        judge_values(judge, claim, o, i, claimed, seeds)
+
+
+def judge_values(
+    judge: Judge, claim: Claim, o: int, i: int, claimed: Array, seeds: Array | None
+) -> None:
+    """Compare claimed values (for a rule: one row per seed) with the reference."""
     wanted = _expected_shape(judge.scene, claim, o, i, seeds)
     if claimed.shape != wanted and not claimed.size == 1 == int(np.prod(wanted, dtype=object)):
         message = f"has shape {claimed.shape}, expected {wanted}"
-        _refuse(judge, claim, o, i, "GP801", "claim-shape", message, "return an array of that shape")
+        judge.refuse(claim, o, i, "GP801", "claim-shape", message, "return an array of that shape")
         return
     if claimed.dtype.kind in "iu":
         claimed = claimed.astype(np.float64)
     if claimed.dtype not in FLOATS:
         message = f"has dtype {claimed.dtype}, expected float64 or float32"
-        _refuse(judge, claim, o, i, "GP802", "claim-dtype", message, "return a float array")
+        judge.refuse(claim, o, i, "GP802", "claim-dtype", message, "return a float array")
         return
     eps = max(judge.scene.eps, float(np.finfo(claimed.dtype).eps))
     block = judge.block(o, i, eps)
@@ -244,8 +271,8 @@ def _claimed(
         inputs.append(seeds)
     takes = len(program.functions[claim.function].inputs)
     if takes != len(inputs):
-        _refuse(
-            judge, claim, o, i, "GP803", "claim-arity", f"takes {takes} arguments, expected {len(inputs)}",
+        judge.refuse(
+            claim, o, i, "GP803", "claim-arity", f"takes {takes} arguments, expected {len(inputs)}",
             "take the function's arguments, and the seed last for a rule",
         )  # fmt: skip
         return None
@@ -256,7 +283,7 @@ def _claimed(
     results = evaluate(graph, inputs, tick=scene.tick)
     if claim.result_index >= len(results):
         message = f"returns {len(results)} values, number {claim.result_index} was named"
-        _refuse(judge, claim, o, i, "GP803", "claim-arity", message, "return one per argument")
+        judge.refuse(claim, o, i, "GP803", "claim-arity", message, "return one per argument")
         return None
     result = results[claim.result_index]
     if seeds is None:
@@ -278,7 +305,7 @@ def _asked(
     answer = judge.ask(Ask(index, size, points, () if seeds is None else (seeds,)))
     if answer.error or not answer.outputs:
         message = f"raised: {answer.error}" if answer.error else "returned nothing"
-        _refuse(judge, claim, o, i, "GP804", "claim-raises", message, "mend the claimed function")
+        judge.refuse(claim, o, i, "GP804", "claim-raises", message, "mend the claimed function")
         return None
     result = answer.outputs[min(claim.result_index, len(answer.outputs) - 1)][1]
     return result[0] if seeds is None else result
@@ -315,27 +342,6 @@ def _too_large(judge: Judge, claim: Claim, o: int, i: int, claimed: Array) -> Co
         subject=judge.subject, against=judge.reference.source, verdict=Verdict.INCONCLUSIVE,
         reason="budget", detail="the Jacobian is too large to be formed; claim a vjp or a jvp",
         entries_total=int(claimed.size), power=float("inf"),
-    )  # fmt: skip
-
-
-def _refuse(
-    judge: Judge, claim: Claim, o: int, i: int, code: str, name: str, message: str, mend: str
-) -> None:
-    """A claim that cannot even be compared: it disagrees, and a finding says why."""
-    pair = _pair(judge, claim, o, i)
-    text = f"the claimed {claim.kind.name.lower()} of {pair.output} by {pair.input} {message}"
-    judge.comparisons.append(
-        Comparison(
-            output=pair.output, input=pair.input, second_input=pair.second_input, kind=claim.kind,
-            subject=judge.subject, against=judge.reference.source, verdict=Verdict.DISAGREES,
-            detail=text,
-        )
-    )  # fmt: skip
-    judge.findings.append(
-        Finding(
-            code, name, Severity.ERROR, text, input=pair.input, output=pair.output,
-            location=claim.location, mend=mend,
-        )
     )  # fmt: skip
 
 

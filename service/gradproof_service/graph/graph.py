@@ -19,14 +19,15 @@ class Graph:
     """One typed function.
 
     `operands[k]` are the value ids node k reads, `first[k]` the id of its first output,
-    `types[v]` the type of value v, `outputs` the value ids returned. `plans` is the executor's
+    `types[v]` the type of value v, `outputs` the value ids returned. `function` is the index of the
+    function of the program it was typed from, -1 for a graph that a transform made. `plans` is the executor's
     memory of what it prepared for this graph; it never changes what the graph means.
     `origins[k]` is the node of the sent function that node k stands for (-1: a constant), empty
     when the graph was not typed from one.
     """
 
     __slots__ = (
-        "first", "inputs", "locations", "name", "node_names", "operands", "origins",
+        "first", "function", "inputs", "locations", "name", "node_names", "operands", "origins",
         "output_names", "outputs", "plans", "sites", "types",
     )  # fmt: skip
 
@@ -55,6 +56,7 @@ class Graph:
         self.locations = locations
         self.node_names = node_names
         self.origins = origins
+        self.function = -1
         self.plans: dict[Any, Any] = {}
 
     def __len__(self) -> int:

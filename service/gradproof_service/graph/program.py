@@ -39,7 +39,8 @@ class Input:
 class RuleRef:
     """A derivative rule that the program states for a function.
 
-    `claimed_only`: never used to differentiate, only there to be proved.
+    `claimed_only`: never used to differentiate, only there to be proved. `surrogate`: declared not
+    to be the derivative (a straight-through rule), so a difference is told and not held against it.
     """
 
     kind: Literal["jvp", "vjp", "vjp_fwd_bwd"]
@@ -47,6 +48,8 @@ class RuleRef:
     forward: int = -1
     nondiff_inputs: tuple[int, ...] = ()
     claimed_only: bool = False
+    surrogate: bool = False
+    location: Location = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,9 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
     if len(typing.findings) > before or any(ids[v] is None for v in function.outputs):
         return None
     values = [Value(xp, v, xp.types[v]) for v in (ids[v] for v in function.outputs) if v is not None]
-    return xp.finish(values, function.output_names, origins)
+    graph = xp.finish(values, function.output_names, origins)
+    graph.function = index
+    return graph
 
 
 def _type_node(

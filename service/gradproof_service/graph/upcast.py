@@ -46,7 +46,10 @@ def _upcast(graph: Graph) -> Graph:
         first = xp.add_once(wide_site, args, name)
         ids.extend(range(first, first + len(wide_site.outs)))
     origins = graph.origins if xp.node_count == len(graph) else ()
-    return xp.finish([xp.value(ids[v]) for v in graph.outputs], graph.output_names, origins)
+    values = [xp.value(ids[v]) for v in graph.outputs]
+    wide = xp.finish(values, graph.output_names, origins)
+    wide.function = graph.function
+    return wide
 
 
 def _wide(t: Type) -> Type:

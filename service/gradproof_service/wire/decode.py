@@ -159,7 +159,7 @@ def _input(name: str, row: TypeRow) -> Input:
 def _rule(row: RuleRow) -> RuleRef:
     kind: Any = _RULE_KINDS[row.kind]
     forward = row.forward_function if kind == "vjp_fwd_bwd" else -1
-    return RuleRef(kind, row.function, forward, row.nondiff_inputs, row.claimed_only)
+    return RuleRef(kind, row.function, forward, row.nondiff_inputs, row.claimed_only, row.surrogate)
 
 
 def _attrs(row: AttrRow) -> dict[str, Any]:
