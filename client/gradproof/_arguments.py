@@ -125,7 +125,9 @@ def bind_inputs(names: Sequence[str], at: Any) -> Arguments:
     else:
         values: tuple[Any, ...] = at if isinstance(at, tuple) else (at,)
         if len(values) != len(names):
-            raise TargetError(f"at: expected {len(names)} values ({', '.join(names)}), {len(values)} came")
+            raise TargetError(
+                f"at: expected {len(names)} values ({', '.join(names)}), {len(values)} came"
+            )
         given = dict(zip(names, values, strict=True))
     for name in given:
         if name not in names:
@@ -134,9 +136,16 @@ def bind_inputs(names: Sequence[str], at: Any) -> Arguments:
             raise TargetError(f"at: the program has no input {name!r}; {hint}")
     for name in names:
         if name not in given:
-            raise TargetError(f"at: the program needs a value for {name!r}; give one, such as {name}=1.0")
-    leaves = tuple(Leaf(n, as_point(given[n], n), not isinstance(given[n], np.ndarray | list | tuple)) for n in names)
-    return Arguments(leaves, None, tuple(_Slot(i) for i in range(len(leaves))), has_python_ints=False)
+            raise TargetError(
+                f"at: the program needs a value for {name!r}; give one, such as {name}=1.0"
+            )
+    leaves = tuple(
+        Leaf(n, as_point(given[n], n), not isinstance(given[n], np.ndarray | list | tuple))
+        for n in names
+    )
+    return Arguments(
+        leaves, None, tuple(_Slot(i) for i in range(len(leaves))), has_python_ints=False
+    )
 
 
 def _signature(function: Function) -> inspect.Signature | None:
@@ -147,7 +156,11 @@ def _signature(function: Function) -> inspect.Signature | None:
     except (TypeError, ValueError):
         return None
     kinds = {p.kind for p in signature.parameters.values()}
-    return None if kinds <= {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} else signature
+    return (
+        None
+        if kinds <= {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+        else signature
+    )
 
 
 def _named(signature: inspect.Signature | None, values: Sequence[Any]) -> dict[str, Any]:
@@ -162,7 +175,9 @@ def _named(signature: inspect.Signature | None, values: Sequence[Any]) -> dict[s
             names.append(p.name)
     else:
         if signature and len(values) > len(names):
-            raise TargetError(f"at: expected at most {len(names)} values by position, {len(values)} came; leave some out")
+            raise TargetError(
+                f"at: expected at most {len(names)} values by position, {len(values)} came; leave some out"
+            )
     extra = range(len(values) - len(names))
     single = signature is None and len(values) == 1
     names += [rest if single else f"{rest}{i}" for i in extra]
@@ -170,7 +185,10 @@ def _named(signature: inspect.Signature | None, values: Sequence[Any]) -> dict[s
 
 
 def _bound(
-    signature: inspect.Signature, named: dict[str, Any], slots: Callable[[Any, str], Any], called: str
+    signature: inspect.Signature,
+    named: dict[str, Any],
+    slots: Callable[[Any, str], Any],
+    called: str,
 ) -> inspect.BoundArguments:
     arguments: dict[str, Any] = {}
     named = dict(named)
@@ -178,7 +196,9 @@ def _bound(
         if p.kind is p.VAR_POSITIONAL:
             spread = [n for n in named if n.startswith(p.name) and n[len(p.name) :].isdigit()]
             if p.name in named:
-                arguments[p.name] = tuple(slots(v, f"{p.name}{i}") for i, v in enumerate(named.pop(p.name)))
+                arguments[p.name] = tuple(
+                    slots(v, f"{p.name}{i}") for i, v in enumerate(named.pop(p.name))
+                )
             else:
                 arguments[p.name] = tuple(slots(named.pop(n), n) for n in spread)
         elif p.kind is p.VAR_KEYWORD:
@@ -191,7 +211,11 @@ def _bound(
     if named:
         name = next(iter(named))
         near = difflib.get_close_matches(name, list(signature.parameters), 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(signature.parameters) or 'none'}"
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else f"it has {', '.join(signature.parameters) or 'none'}"
+        )
         raise TargetError(f"at: {called} has no argument {name!r}; {hint}")
     return inspect.BoundArguments(signature, arguments)  # type: ignore[arg-type]
 
@@ -207,7 +231,10 @@ def _slots(value: Any, name: str, leaves: list[Leaf], ints: list[str], as_floats
         ints.append(name)
         if not as_floats:
             return value
-    if isinstance(value, np.ndarray | np.generic | float | int | list | tuple) and type(value) is not bool:
+    if (
+        isinstance(value, np.ndarray | np.generic | float | int | list | tuple)
+        and type(value) is not bool
+    ):
         array = as_point(value, name)
         leaves.append(Leaf(name, array, not isinstance(value, np.ndarray | list | tuple)))
         return _Slot(len(leaves) - 1)
@@ -218,12 +245,16 @@ def as_point(value: Any, name: str) -> Array:
     """A value of an input as an array of its own; Python numbers and lists of them as float64."""
     plain = not isinstance(value, np.ndarray | np.generic)
     if isinstance(value, np.ma.MaskedArray):
-        raise TargetError(f"{name}: expected a plain array, a masked one came; fill the masked elements first")
+        raise TargetError(
+            f"{name}: expected a plain array, a masked one came; fill the masked elements first"
+        )
     array: Array = np.array(value)
     if plain and array.dtype.kind in "iu":
         array = array.astype(np.float64)
     if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8 or array.dtype == np.float16:
-        raise TargetError(f"{name}: expected real numbers of 32 or 64 bits, {array.dtype} came; convert the array")
+        raise TargetError(
+            f"{name}: expected real numbers of 32 or 64 bits, {array.dtype} came; convert the array"
+        )
     return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).reshape(array.shape)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gradproof_proto.v1 import derivative_pb2 as der
+
 from gradproof._claims import claims
 from gradproof._options import options
 from gradproof._report import Report
 from gradproof._subject import Source, black_box, chosen, prepare
 from gradproof._transport import Transport
-from gradproof_proto.v1 import derivative_pb2 as der
 
 
 def run_check(
@@ -35,7 +36,9 @@ def run_check(
     """Check a function's derivatives at a point; see `gradproof.check`."""
     subject = prepare(source, at)
     inputs = chosen(subject.arguments.names, wrt, "wrt")
-    known = subject.program.outputs if subject.program else [name for name, _ in subject.plain or ()]
+    known = (
+        subject.program.outputs if subject.program else [name for name, _ in subject.plain or ()]
+    )
     results = chosen(known, outputs, "outputs")
     wanted = options(
         wrt=inputs,
@@ -62,8 +65,10 @@ def run_check(
         answer = black_box(subject.function, subject.arguments)
         return Report(transport.probe(start, answer, timeout_s=timeout_s))
     request = der.CheckRequest(
-        program=subject.program.message, point=subject.point, claims=given, options=wanted, origin=subject.origin
+        program=subject.program.message,
+        point=subject.point,
+        claims=given,
+        options=wanted,
+        origin=subject.origin,
     )
     return Report(transport.check(request, timeout_s=timeout_s).report)
-
-

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from gradproof_proto.tensors import to_tensor
+from gradproof_proto.v1 import check_pb2 as pb
 
 from gradproof._arguments import Arguments, Array
 from gradproof._errors import RequestError, TargetError
@@ -22,8 +24,6 @@ from gradproof._seeds import make_seeds
 from gradproof._subject import Subject, named, run
 from gradproof._tracing.places import label
 from gradproof._transport import Transport
-from gradproof_proto.tensors import to_tensor
-from gradproof_proto.v1 import check_pb2 as pb
 
 KINDS: Final = {
     "gradient": pb.DERIVATIVE_KIND_GRADIENT,
@@ -77,11 +77,16 @@ def claims(
     if claim is None:
         return []
     if kind is not None and kind not in KINDS:
-        raise RequestError(f"claim_kind: expected one of {', '.join(KINDS)}, {kind!r} came", field_path="claim_kind")
+        raise RequestError(
+            f"claim_kind: expected one of {', '.join(KINDS)}, {kind!r} came",
+            field_path="claim_kind",
+        )
     arguments = subject.arguments
     floats = [leaf.name for leaf in arguments.leaves if leaf.value.dtype.kind == "f"]
     everything = subject.outputs(transport, timeout_s)
-    given = tuple((n, a) for n, a in everything if a.dtype.kind == "f" and (not outputs or n in outputs))
+    given = tuple(
+        (n, a) for n, a in everything if a.dtype.kind == "f" and (not outputs or n in outputs)
+    )
     around = Around(arguments, given, tuple(wrt or floats), rng_seed)
     location = pb.SourceLocation()
     if isinstance(claim, str):
@@ -96,7 +101,9 @@ def claims(
         with untouched_random_state(name_of(claim)):
             claim = call(claim, arguments)
     elif kind in ("vjp", "jvp", "hvp"):
-        raise RequestError(f"claim: expected a function for claim_kind={kind!r}, values came; give the rule itself")
+        raise RequestError(
+            f"claim: expected a function for claim_kind={kind!r}, values came; give the rule itself"
+        )
     return [_placed(c, location) for c in _values(claim, kind, around)]
 
 
@@ -110,15 +117,21 @@ def _location(function: Any) -> pb.SourceLocation:
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
         return pb.SourceLocation()
-    return pb.SourceLocation(file=label(code.co_filename), line=code.co_firstlineno, scope=code.co_qualname)
+    return pb.SourceLocation(
+        file=label(code.co_filename), line=code.co_firstlineno, scope=code.co_qualname
+    )
 
 
-def _program_values(program: Program, arguments: Arguments, transport: Transport, timeout_s: float | None) -> Any:
+def _program_values(
+    program: Program, arguments: Arguments, transport: Transport, timeout_s: float | None
+) -> Any:
     """A claim given as a program or expression of (some of) the same inputs, evaluated at the point."""
     point = dict(zip(arguments.names, arguments.values, strict=True))
     missing = [name for name in program.inputs if name not in point]
     if missing:
-        raise RequestError(f"claim: it reads {missing[0]!r}, the function has {', '.join(point)}; use the same names")
+        raise RequestError(
+            f"claim: it reads {missing[0]!r}, the function has {', '.join(point)}; use the same names"
+        )
     chosen = named(program.inputs, [point[n] for n in program.inputs])
     values = tuple(a for _, a in run(transport, program, chosen, timeout_s))
     return values[0] if len(values) == 1 else values
@@ -150,11 +163,15 @@ def _values(claim: Any, kind: str | None, around: Around) -> list[pb.Claim]:
     return found
 
 
-def _claim(kind: str, input: str, output: str, value: Array, seeds: Array | None = None, second: str = "") -> pb.Claim:
+def _claim(
+    kind: str, input: str, output: str, value: Array, seeds: Array | None = None, second: str = ""
+) -> pb.Claim:
     values = pb.ClaimValues(value=to_tensor(value))
     if seeds is not None:
         values.seeds.CopyFrom(to_tensor(seeds))
-    return pb.Claim(kind=KINDS[kind], input=input, output=output, second_input=second, values=values)
+    return pb.Claim(
+        kind=KINDS[kind], input=input, output=output, second_input=second, values=values
+    )
 
 
 def _number(value: Any, where: str) -> Array:
@@ -166,13 +183,19 @@ def _number(value: Any, where: str) -> Array:
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
-def _kind_of_shape(shape: tuple[int, ...], y: tuple[int, ...], x: tuple[int, ...], name: str) -> str:
+def _kind_of_shape(
+    shape: tuple[int, ...], y: tuple[int, ...], x: tuple[int, ...], name: str
+) -> str:
     if not y and shape == x:
         return "gradient"
     if shape == y + x:
         return "jacobian"
-    wanted = f"{x} (a gradient)" if not y else f"{y + x} (a jacobian, (*output.shape, *input.shape))"
-    raise RequestError(f"claim for {name}: expected shape {wanted}, {shape} came; reshape it, or say claim_kind")
+    wanted = (
+        f"{x} (a gradient)" if not y else f"{y + x} (a jacobian, (*output.shape, *input.shape))"
+    )
+    raise RequestError(
+        f"claim for {name}: expected shape {wanted}, {shape} came; reshape it, or say claim_kind"
+    )
 
 
 def _looks_like_hessian(claim: Any, around: Around) -> bool:
@@ -188,7 +211,9 @@ def _by_output(claim: Any, around: Around) -> list[Any]:
     """The claim's part for each output: itself for one, by name or position for several."""
     names = [name for name, _ in around.outputs]
     if len(names) == 1:
-        return [claim[names[0]] if isinstance(claim, Mapping) and set(claim) == set(names) else claim]
+        return [
+            claim[names[0]] if isinstance(claim, Mapping) and set(claim) == set(names) else claim
+        ]
     if isinstance(claim, Mapping) and set(claim) == set(names):
         return [claim[name] for name in names]
     if isinstance(claim, tuple | list) and len(claim) == len(names):
@@ -217,8 +242,15 @@ def _by_input(part: Any, around: Around) -> list[tuple[int, Any]]:
         parts = [(group, part[positions.index(group[0])]) for group in groups]
     else:
         came = f"{len(part)} values" if isinstance(part, tuple | list) else f"{type(part).__name__}"
-        raise RequestError(f"claim: expected one value for each of {', '.join(names)}, {came} came; give a tuple or a dict by name")
-    return [pair for (name, leaves), value in parts if value is not None for pair in _leaves(value, name, leaves, around)]
+        raise RequestError(
+            f"claim: expected one value for each of {', '.join(names)}, {came} came; give a tuple or a dict by name"
+        )
+    return [
+        pair
+        for (name, leaves), value in parts
+        if value is not None
+        for pair in _leaves(value, name, leaves, around)
+    ]
 
 
 def _leaves(value: Any, name: str, leaves: Sequence[int], around: Around) -> list[tuple[int, Any]]:
@@ -230,7 +262,9 @@ def _leaves(value: Any, name: str, leaves: Sequence[int], around: Around) -> lis
             try:
                 part = part[int(key)] if isinstance(part, list | tuple) else part[key]
             except (KeyError, IndexError, ValueError, TypeError):
-                raise RequestError(f"claim for {name}: expected a part for {around.arguments.names[i]}; add it") from None
+                raise RequestError(
+                    f"claim for {name}: expected a part for {around.arguments.names[i]}; add it"
+                ) from None
         found.append((i, part))
     return found
 
@@ -246,7 +280,9 @@ def _hessian_values(claim: Any, around: Around) -> list[pb.Claim]:
             array = _number(value, f"claim for {first.name}, {second.name}")
             wanted = first.value.shape + second.value.shape
             if array.shape != wanted:
-                raise RequestError(f"claim for {first.name}, {second.name}: expected shape {wanted} for a hessian, {array.shape} came")
+                raise RequestError(
+                    f"claim for {first.name}, {second.name}: expected shape {wanted} for a hessian, {array.shape} came"
+                )
             found.append(_claim("hessian", first.name, output, array, second=second.name))
     return found
 
@@ -260,7 +296,11 @@ def _kind_of_function(claim: Callable[..., Any], around: Around) -> str | None:
         parameters = list(inspect.signature(claim).parameters.values())
     except (TypeError, ValueError):
         return None
-    required = [p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = [
+        p
+        for p in parameters
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return None
     shape = around.arguments.shape
@@ -294,14 +334,26 @@ def _vjp(claim: Callable[..., Any], around: Around, everything: Outputs) -> list
             full = [seed if name == output else np.zeros_like(a) for name, a in everything]
             answer = _asked(claim, around, [full[0] if len(full) == 1 else tuple(full)])
             for i, value in _by_input(answer, around):
-                results.setdefault(i, []).append(_shaped(value, around.arguments.leaves[i].value.shape, "vjp", around.arguments.names[i]))
-        found += [_claim("vjp", around.arguments.names[i], output, np.stack(rows), seeds) for i, rows in results.items()]
+                results.setdefault(i, []).append(
+                    _shaped(
+                        value,
+                        around.arguments.leaves[i].value.shape,
+                        "vjp",
+                        around.arguments.names[i],
+                    )
+                )
+        found += [
+            _claim("vjp", around.arguments.names[i], output, np.stack(rows), seeds)
+            for i, rows in results.items()
+        ]
     return found
 
 
 def _tangents(around: Around, leaf: int, seed: Array) -> list[Any]:
     """One tangent for each wanted argument, zero but for one leaf."""
-    values = [seed if i == leaf else np.zeros_like(v) for i, v in enumerate(around.arguments.values)]
+    values = [
+        seed if i == leaf else np.zeros_like(v) for i, v in enumerate(around.arguments.values)
+    ]
     return [around.arguments.argument(name, values) for name, _ in around.groups]
 
 
@@ -315,12 +367,16 @@ def _jvp(claim: Callable[..., Any], around: Around, everything: Outputs) -> list
         for seed in seeds:
             answer = _asked(claim, around, _tangents(around, leaf, seed))
             if isinstance(answer, tuple) and len(answer) == len(everything):
-                parts = [v for (name, _), v in zip(everything, answer, strict=True) if name in results]
+                parts = [
+                    v for (name, _), v in zip(everything, answer, strict=True) if name in results
+                ]
             else:
                 parts = _by_output(answer, around)
             for (name, y), value in zip(around.outputs, parts, strict=True):
                 results[name].append(_shaped(value, y.shape, "jvp", name))
-        found += [_claim("jvp", x.name, name, np.stack(rows), seeds) for name, rows in results.items()]
+        found += [
+            _claim("jvp", x.name, name, np.stack(rows), seeds) for name, rows in results.items()
+        ]
     return found
 
 
@@ -337,9 +393,17 @@ def _hvp(claim: Callable[..., Any], around: Around, everything: Outputs) -> list
         for seed in seeds:
             answer = _asked(claim, around, _tangents(around, leaf, seed))
             for i, value in _by_input(answer, around):
-                results.setdefault(i, []).append(_shaped(value, around.arguments.leaves[i].value.shape, "hvp", around.arguments.names[i]))
+                results.setdefault(i, []).append(
+                    _shaped(
+                        value,
+                        around.arguments.leaves[i].value.shape,
+                        "hvp",
+                        around.arguments.names[i],
+                    )
+                )
         found += [
-            _claim("hvp", around.arguments.names[i], output, np.stack(rows), seeds, x.name) for i, rows in results.items()
+            _claim("hvp", around.arguments.names[i], output, np.stack(rows), seeds, x.name)
+            for i, rows in results.items()
         ]
     return found
 
@@ -347,7 +411,9 @@ def _hvp(claim: Callable[..., Any], around: Around, everything: Outputs) -> list
 def _shaped(value: Any, shape: tuple[int, ...], kind: str, name: str) -> Array:
     array = _number(value, f"claim for {name}")
     if array.shape != shape:
-        raise RequestError(f"claim for {name}: expected shape {shape} from the {kind}, {array.shape} came; reshape it")
+        raise RequestError(
+            f"claim for {name}: expected shape {shape} from the {kind}, {array.shape} came; reshape it"
+        )
     return array
 
 

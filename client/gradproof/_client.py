@@ -95,30 +95,42 @@ class Client:
         """The output of f, or a tuple of them."""
         return _differentiate.evaluate(self.transport, f, at, self._timeout(timeout_s))
 
-    def value_and_gradient(self, f: Source, *, at: Any, **wanted: Unpack[Wanted]) -> tuple[Any, Any]:
+    def value_and_gradient(
+        self, f: Source, *, at: Any, **wanted: Unpack[Wanted]
+    ) -> tuple[Any, Any]:
         """The scalar output and its gradient: arg-shaped, a tuple of them for several arguments."""
-        return _differentiate.value_and_gradient(self.transport, f, at, **self._with_timeout(wanted))
+        return _differentiate.value_and_gradient(
+            self.transport, f, at, **self._with_timeout(wanted)
+        )
 
     def gradient(self, f: Source, *, at: Any, **wanted: Unpack[Wanted]) -> Any:
         """The gradient of the scalar output: arg-shaped, a tuple of them for several arguments."""
         return self.value_and_gradient(f, at=at, **wanted)[1]
 
-    def jacobian(self, f: Source, *, at: Any, sparse: Sparse = "auto", **wanted: Unpack[Wanted]) -> Any:
+    def jacobian(
+        self, f: Source, *, at: Any, sparse: Sparse = "auto", **wanted: Unpack[Wanted]
+    ) -> Any:
         """The Jacobian, `(*out.shape, *arg.shape)`; tuples for several outputs (outside) and arguments (inside).
 
         `sparse` True gives `scipy.sparse` arrays where the structure is sparse, "auto" only for large ones.
         """
         return _differentiate.jacobian(self.transport, f, at, sparse, **self._with_timeout(wanted))
 
-    def hessian(self, f: Source, *, at: Any, sparse: Sparse = "auto", **wanted: Unpack[Wanted]) -> Any:
+    def hessian(
+        self, f: Source, *, at: Any, sparse: Sparse = "auto", **wanted: Unpack[Wanted]
+    ) -> Any:
         """The Hessian of the scalar output, `(*arg.shape, *arg.shape)`; nested tuples for several arguments."""
         return _differentiate.hessian(self.transport, f, at, sparse, **self._with_timeout(wanted))
 
-    def jvp(self, f: Source, *, at: Any, tangents: Any, **wanted: Unpack[Wanted]) -> tuple[Any, Any]:
+    def jvp(
+        self, f: Source, *, at: Any, tangents: Any, **wanted: Unpack[Wanted]
+    ) -> tuple[Any, Any]:
         """The outputs, and their tangents for these tangents of the arguments (given like `at`)."""
         return _differentiate.jvp(self.transport, f, at, tangents, **self._with_timeout(wanted))
 
-    def vjp(self, f: Source, *, at: Any, cotangents: Any, **wanted: Unpack[Wanted]) -> tuple[Any, Any]:
+    def vjp(
+        self, f: Source, *, at: Any, cotangents: Any, **wanted: Unpack[Wanted]
+    ) -> tuple[Any, Any]:
         """The outputs, and the arguments' cotangents for these cotangents of the outputs."""
         return _differentiate.vjp(self.transport, f, at, cotangents, **self._with_timeout(wanted))
 
@@ -143,14 +155,18 @@ class Client:
     def _timeout(self, timeout_s: float | None) -> float | None:
         timeout_s = self.timeout_s if timeout_s is None else timeout_s
         if timeout_s is not None and not timeout_s > 0:
-            raise RequestError(f"timeout_s: expected seconds above zero, {timeout_s} came", field_path="timeout_s")
+            raise RequestError(
+                f"timeout_s: expected seconds above zero, {timeout_s} came", field_path="timeout_s"
+            )
         return timeout_s
 
     def _with_timeout(self, wanted: Wanted) -> dict[str, Any]:
         return {**wanted, "timeout_s": self._timeout(wanted.get("timeout_s"))}
 
 
-def connect(address: str, *, timeout_s: float | None = None, connect_timeout_s: float = CONNECT_TIMEOUT_S) -> Client:
+def connect(
+    address: str, *, timeout_s: float | None = None, connect_timeout_s: float = CONNECT_TIMEOUT_S
+) -> Client:
     """A client of the service at `host:port` or `unix:PATH`; raises `ServiceUnavailable` when nobody answers.
 
     `timeout_s` is the time for each call, `connect_timeout_s` the time to find the service answering.

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+from gradproof_proto.tensors import from_tensor
+from gradproof_proto.v1 import check_pb2
+from gradproof_proto.v1 import derivative_pb2 as der
 
 from gradproof._arguments import Array
 from gradproof._claims import KINDS
@@ -14,9 +17,6 @@ from gradproof._options import options
 from gradproof._report import dense
 from gradproof._subject import Source, Subject, chosen, named, prepare, refuse_errors, run
 from gradproof._transport import Transport
-from gradproof_proto.tensors import from_tensor
-from gradproof_proto.v1 import check_pb2
-from gradproof_proto.v1 import derivative_pb2 as der
 
 DENSE_LIMIT = 1_000_000
 Sparse = bool | Literal["auto"]
@@ -25,7 +25,9 @@ Sparse = bool | Literal["auto"]
 class Answer:
     """A response with the subject it is about, and ways to put its derivatives in the arguments' places."""
 
-    def __init__(self, subject: Subject, response: der.DifferentiateResponse, wrt: Sequence[str]) -> None:
+    def __init__(
+        self, subject: Subject, response: der.DifferentiateResponse, wrt: Sequence[str]
+    ) -> None:
         self.subject = subject
         self.response = response
         self.names = [
@@ -47,7 +49,9 @@ class Answer:
         arguments = self.subject.arguments
         values = [pick(name) if name in self.names else None for name in arguments.names]
         groups = [
-            name for name, leaves in arguments.top_level() if any(arguments.names[i] in self.names for i in leaves)
+            name
+            for name, leaves in arguments.top_level()
+            if any(arguments.names[i] in self.names for i in leaves)
         ]
         return one_or_all([arguments.argument(name, values) for name in groups])
 
@@ -73,7 +77,9 @@ def value_of(message: check_pb2.Derivative, sparse: Sparse) -> Any:
         from scipy.sparse import coo_array
 
         indices = from_tensor(message.sparse.indices)
-        return coo_array((np.array(from_tensor(message.sparse.values)), tuple(indices.T)), shape=shape)
+        return coo_array(
+            (np.array(from_tensor(message.sparse.values)), tuple(indices.T)), shape=shape
+        )
     return dense(message)
 
 
@@ -100,7 +106,9 @@ def differentiate(
         point=subject.point,
         kind=KINDS[kind],
         seeds=named(list(seeds), list(seeds.values())) if seeds else [],
-        options=options(wrt=inputs, outputs=chosen(program.outputs, outputs, "outputs"), profile=profile),
+        options=options(
+            wrt=inputs, outputs=chosen(program.outputs, outputs, "outputs"), profile=profile
+        ),
         sparse=sparse,
     )
     response = transport.differentiate(request, timeout_s=timeout_s)
@@ -116,7 +124,9 @@ def evaluate(transport: Transport, source: Source, at: Any, timeout_s: float | N
     return one_or_all([a for _, a in run(transport, subject.program, subject.point, timeout_s)])
 
 
-def value_and_gradient(transport: Transport, source: Source, at: Any, **request: Any) -> tuple[Any, Any]:
+def value_and_gradient(
+    transport: Transport, source: Source, at: Any, **request: Any
+) -> tuple[Any, Any]:
     """The outputs and the gradient of the scalar output in the arguments' places."""
     answer = differentiate(transport, source, at, "gradient", **request)
     return answer.value(), answer.by_output(
@@ -124,13 +134,19 @@ def value_and_gradient(transport: Transport, source: Source, at: Any, **request:
     )
 
 
-def jacobian(transport: Transport, source: Source, at: Any, sparse: Sparse = "auto", **request: Any) -> Any:
+def jacobian(
+    transport: Transport, source: Source, at: Any, sparse: Sparse = "auto", **request: Any
+) -> Any:
     """The Jacobian blocks, each of shape `(*output.shape, *input.shape)`, in the arguments' places."""
     answer = differentiate(transport, source, at, "jacobian", sparse=bool(sparse), **request)
-    return answer.by_output(lambda o: answer.by_argument(lambda i: answer.find(sparse, output=o, input=i)))
+    return answer.by_output(
+        lambda o: answer.by_argument(lambda i: answer.find(sparse, output=o, input=i))
+    )
 
 
-def hessian(transport: Transport, source: Source, at: Any, sparse: Sparse = "auto", **request: Any) -> Any:
+def hessian(
+    transport: Transport, source: Source, at: Any, sparse: Sparse = "auto", **request: Any
+) -> Any:
     """The Hessian blocks, each of shape `(*input.shape, *second_input.shape)`."""
     answer = differentiate(transport, source, at, "hessian", sparse=bool(sparse), **request)
 
@@ -140,7 +156,9 @@ def hessian(transport: Transport, source: Source, at: Any, sparse: Sparse = "aut
     return answer.by_output(lambda o: answer.by_argument(lambda i: row(o, i)))
 
 
-def jvp(transport: Transport, source: Source, at: Any, tangents: Any, **request: Any) -> tuple[Any, Any]:
+def jvp(
+    transport: Transport, source: Source, at: Any, tangents: Any, **request: Any
+) -> tuple[Any, Any]:
     """The outputs and their tangents."""
     subject = prepare(source, at)
     seeds = input_seeds(subject, tangents)
@@ -148,7 +166,9 @@ def jvp(transport: Transport, source: Source, at: Any, tangents: Any, **request:
     return answer.value(), answer.by_output(lambda o: answer.find(False, output=o))
 
 
-def vjp(transport: Transport, source: Source, at: Any, cotangents: Any, **request: Any) -> tuple[Any, Any]:
+def vjp(
+    transport: Transport, source: Source, at: Any, cotangents: Any, **request: Any
+) -> tuple[Any, Any]:
     """The outputs and the inputs' cotangents in the arguments' places."""
     subject = prepare(source, at)
     names = subject.needs_program().outputs
@@ -157,8 +177,12 @@ def vjp(transport: Transport, source: Source, at: Any, cotangents: Any, **reques
     else:
         parts = cotangents if isinstance(cotangents, tuple) else (cotangents,)
         if len(parts) != len(names):
-            raise RequestError(f"cotangents: expected {len(names)} ({', '.join(names)}), {len(parts)} came")
-        seeds = {name: seed(value) for name, value in zip(names, parts, strict=True) if value is not None}
+            raise RequestError(
+                f"cotangents: expected {len(names)} ({', '.join(names)}), {len(parts)} came"
+            )
+        seeds = {
+            name: seed(value) for name, value in zip(names, parts, strict=True) if value is not None
+        }
     answer = differentiate(transport, source, at, "vjp", seeds=seeds, subject=subject, **request)
     return answer.value(), answer.by_argument(lambda i: answer.find(False, input=i))
 
@@ -168,7 +192,9 @@ def hvp(transport: Transport, source: Source, at: Any, tangents: Any, **request:
     subject = prepare(source, at)
     seeds = input_seeds(subject, tangents)
     answer = differentiate(transport, source, at, "hvp", seeds=seeds, subject=subject, **request)
-    return answer.by_output(lambda o: answer.by_argument(lambda i: answer.find(False, output=o, input=i)))
+    return answer.by_output(
+        lambda o: answer.by_argument(lambda i: answer.find(False, output=o, input=i))
+    )
 
 
 def input_seeds(subject: Subject, tangents: Any) -> dict[str, Array]:
@@ -187,16 +213,24 @@ def input_seeds(subject: Subject, tangents: Any) -> dict[str, Array]:
             for i, part in enumerate(value):
                 add(f"{name}.{i}", part)
         else:
-            raise RequestError(f"tangents: there is no input {name!r}; there are {', '.join(names)}")
+            raise RequestError(
+                f"tangents: there is no input {name!r}; there are {', '.join(names)}"
+            )
 
     if isinstance(tangents, Mapping):
         for name, value in tangents.items():
             add(str(name), value)
         return found
-    groups = [name for name, leaves in subject.arguments.top_level() if any(names[i] in floats for i in leaves)]
+    groups = [
+        name
+        for name, leaves in subject.arguments.top_level()
+        if any(names[i] in floats for i in leaves)
+    ]
     parts = tangents if isinstance(tangents, tuple) else (tangents,)
     if len(parts) != len(groups):
-        raise RequestError(f"tangents: expected {len(groups)} ({', '.join(groups)}), {len(parts)} came")
+        raise RequestError(
+            f"tangents: expected {len(groups)} ({', '.join(groups)}), {len(parts)} came"
+        )
     for name, value in zip(groups, parts, strict=True):
         if value is not None:
             add(name, value)

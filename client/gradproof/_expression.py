@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, NoReturn
 
+from gradproof_proto.tables import Location
+from gradproof_proto.v1 import check_pb2
+from gradproof_proto.writer import ProgramWriter
+
 from gradproof import _expression_functions as words
 from gradproof._errors import TargetError
 from gradproof._index_spec import encode
 from gradproof._program import PRODUCER, PRODUCER_VERSION, Program
-from gradproof_proto.tables import Location
-from gradproof_proto.v1 import check_pb2
-from gradproof_proto.writer import ProgramWriter
 
 MAX_LENGTH: Final = 200_000
 MAX_DEPTH: Final = 1_000
@@ -68,8 +69,32 @@ _TOKEN = re.compile(
     r"|(?P<sign>\*\*|//|<=|>=|==|!=|:=|\.\.\.|[-+*/%@<>=&|^~()\[\],.:])"
 )
 _KEYWORDS: Final = frozenset(
-    "lambda for import from def class while return yield await async with try except global nonlocal del"
-    " assert raise pass break continue in is".split()
+    [
+        "lambda",
+        "for",
+        "import",
+        "from",
+        "def",
+        "class",
+        "while",
+        "return",
+        "yield",
+        "await",
+        "async",
+        "with",
+        "try",
+        "except",
+        "global",
+        "nonlocal",
+        "del",
+        "assert",
+        "raise",
+        "pass",
+        "break",
+        "continue",
+        "in",
+        "is",
+    ]
 )
 _WORDS: Final = frozenset({"if", "else", "and", "or", "not", "True", "False", "None"})
 _TERNARY: Final = 0
@@ -90,7 +115,9 @@ class _Parser:
     def __init__(self, text: str, inputs: Sequence[str]) -> None:
         self.text = text
         if len(text) > MAX_LENGTH:
-            raise TargetError(f"expression: expected at most {MAX_LENGTH} characters, {len(text)} came; write a function")
+            raise TargetError(
+                f"expression: expected at most {MAX_LENGTH} characters, {len(text)} came; write a function"
+            )
         self.tokens = self.tokenize()
         if not self.tokens:
             raise TargetError("expression: expected something like `x**3 + 2*x`, nothing came")
@@ -158,7 +185,11 @@ class _Parser:
             after = tokens[i + 1].text if i + 1 < len(tokens) else ""
             if token.kind != "name" or token.text in _KEYWORDS | _WORDS or before == ".":
                 continue
-            if after == "(" or (after == "=" and before in ("(", ",")) or token.text in words.CONSTANTS:
+            if (
+                after == "("
+                or (after == "=" and before in ("(", ","))
+                or token.text in words.CONSTANTS
+            ):
                 continue
             if token.text == "newaxis" or (token.text in words.MODULES and after == "."):
                 continue
@@ -194,16 +225,20 @@ class _Parser:
             return self.close(frame, token)
         if text == "," and frame.slice_parts is not None and not frame.values:
             return self.comma(frame)
-        self.fail(token.start, f"a value was expected, {text!r} came")
+        return self.fail(token.start, f"a value was expected, {text!r} came")
 
     def name(self, token: Token) -> bool:
         """A constant, an input, a keyword argument, or a function that is called."""
         text = token.text
         if text in _KEYWORDS:
-            self.fail(token.start, f"{text!r} is no part of an expression; write a function in a file")
+            self.fail(
+                token.start, f"{text!r} is no part of an expression; write a function in a file"
+            )
         if text in ("True", "False", "None"):
             plain = {"True": True, "False": False, "None": None}[text]
-            return self.push(Item("word" if plain is None else "number", plain, token.start, token.end))
+            return self.push(
+                Item("word" if plain is None else "number", plain, token.start, token.end)
+            )
         if text in _WORDS:
             self.fail(token.start, f"a value was expected, {text!r} came")
         frame = self.frames[-1]
@@ -226,7 +261,9 @@ class _Parser:
         if text == "newaxis":
             return self.push(Item("word", None, token.start, token.end))
         near = words.nearest(text, [*self.inputs, *words.CONSTANTS])
-        self.fail(token.start, f"{text!r} is no input" + (f"; did you mean {near!r}?" if near else ""))
+        return self.fail(
+            token.start, f"{text!r} is no input" + (f"; did you mean {near!r}?" if near else "")
+        )
 
     def open_call(self, token: Token, receiver: Item | None = None) -> bool:
         """The opening bracket of a call; a receiver is the first argument."""
@@ -244,7 +281,10 @@ class _Parser:
     def open(self, kind: str, token: Token, head: Any) -> bool:
         """Begin a frame."""
         if len(self.frames) > MAX_DEPTH:
-            self.fail(token.start, f"brackets stand more than {MAX_DEPTH} deep; name a part, or write a function")
+            self.fail(
+                token.start,
+                f"brackets stand more than {MAX_DEPTH} deep; name a part, or write a function",
+            )
         self.frames.append(Frame(kind, token, head))
         return True
 
@@ -291,8 +331,10 @@ class _Parser:
             frame.signs[-1] = ("ifelse", _TERNARY, token)
             return True
         if token.kind in ("number", "name", "string"):
-            self.fail(token.start, f"an operator was expected, {text!r} came; write * for a product")
-        self.fail(token.start, f"an operator was expected, {text!r} came")
+            self.fail(
+                token.start, f"an operator was expected, {text!r} came; write * for a product"
+            )
+        return self.fail(token.start, f"an operator was expected, {text!r} came")
 
     def attribute(self, frame: Frame, token: Token) -> bool:
         """`.T`, or a function written as a method."""
@@ -305,8 +347,17 @@ class _Parser:
             return self.open_call(name, receiver)
         if name.text in ("T", "mT"):
             self.span = (receiver.start, name.end)
-            return self.push(Item("value", self.emit("matrix_transpose", self.plain(receiver)), receiver.start, name.end))
-        self.fail(name.start, f"no value has {name.text!r}; there are .T and functions written as methods")
+            return self.push(
+                Item(
+                    "value",
+                    self.emit("matrix_transpose", self.plain(receiver)),
+                    receiver.start,
+                    name.end,
+                )
+            )
+        return self.fail(
+            name.start, f"no value has {name.text!r}; there are .T and functions written as methods"
+        )
 
     def colon(self, frame: Frame, *, empty: bool) -> bool:
         """One part of a slice ends."""
@@ -381,8 +432,16 @@ class _Parser:
         """Apply one operator to the last values."""
         b = frame.values.pop()
         if sign.startswith("unary "):
-            if sign in ("unary -", "unary +") and b.kind == "number" and type(b.content) in (int, float):
-                frame.values.append(Item("number", -b.content if sign == "unary -" else b.content, token.start, b.end))
+            if (
+                sign in ("unary -", "unary +")
+                and b.kind == "number"
+                and type(b.content) in (int, float)
+            ):
+                frame.values.append(
+                    Item(
+                        "number", -b.content if sign == "unary -" else b.content, token.start, b.end
+                    )
+                )
                 return
             self.span = (token.start, b.end)
             value = words.UNARY[sign[6:]][1](self.emit, self.plain(b))
@@ -401,7 +460,9 @@ class _Parser:
             value = self.emit("logical_and", a.content, here)
         else:
             value = words.BINARY[sign][1](self.emit, self.plain(a), self.plain(b))
-        frame.values.append(Item("value", value, a.start, b.end, b if sign in words.COMPARISONS else None))
+        frame.values.append(
+            Item("value", value, a.start, b.end, b if sign in words.COMPARISONS else None)
+        )
 
     def call(self, frame: Frame, token: Token) -> Item:
         """A function applied to the frame's items."""
@@ -432,12 +493,20 @@ class _Parser:
             else:
                 entries.append(("array", None))
                 arrays.append(self.plain(item))
-        return Item("value", self.emit("index_get", self.plain(x), *arrays, spec=encode(entries)), x.start, token.end)
+        return Item(
+            "value",
+            self.emit("index_get", self.plain(x), *arrays, spec=encode(entries)),
+            x.start,
+            token.end,
+        )
 
     def emit(self, op: str, *operands: Any, **attrs: Any) -> words.Value:
         """Add a node at the present place; plain numbers become constants."""
         start, end = self.span
-        (line, column), (end_line, end_column) = self.line_and_column(start), self.line_and_column(end)
+        (line, column), (end_line, end_column) = (
+            self.line_and_column(start),
+            self.line_and_column(end),
+        )
         place = Location(FILE, line, column, end_line, end_column)
         ids = [self.id_of(x) for x in operands]
         return words.Value(self.function.node(f"gp.{op}", ids, attrs, place))

@@ -7,9 +7,10 @@ their own are spelled in ops, by formulas that are exact.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import inf, log, nan, pi, sqrt, tau
 from math import e as euler
+from math import inf, log, nan, pi, sqrt, tau
 from typing import Any, Final, NamedTuple, Protocol
+
 
 class Value(NamedTuple):
     """A value of the function being written, by its number."""
@@ -55,7 +56,9 @@ def reduction(op: str, **fixed: Any) -> Function:
 def spread(op: str) -> Function:
     """var and std, with NumPy's ddof."""
 
-    def function(emit: Emit, x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Value:
+    def function(
+        emit: Emit, x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False
+    ) -> Value:
         axes = None if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         return emit(op, x, axes=axes, correction=float(ddof) or None, keepdims=keepdims or None)
 
@@ -80,7 +83,9 @@ def norm(emit: Emit, x: Any, ord: Any = 2, axis: Any = None, keepdims: bool = Fa
 def extreme(reducing: str, pairwise: str) -> Function:
     """max and min: of one array, or of two values as in Python."""
 
-    def function(emit: Emit, x: Any, *others: Any, axis: Any = None, keepdims: bool = False) -> Value:
+    def function(
+        emit: Emit, x: Any, *others: Any, axis: Any = None, keepdims: bool = False
+    ) -> Value:
         if not others:
             return reduction(reducing)(emit, x, axis, keepdims)
         for other in others:
@@ -118,7 +123,9 @@ def einsum(emit: Emit, equation: Any, *operands: Any) -> Value:
 
 def transpose(emit: Emit, x: Any, axes: Any = None) -> Value:
     """The last two axes swapped, or axes in a given order."""
-    return emit("matrix_transpose", x) if axes is None else emit("permute_dims", x, axes=tuple(axes))
+    return (
+        emit("matrix_transpose", x) if axes is None else emit("permute_dims", x, axes=tuple(axes))
+    )
 
 
 def floor_divide(emit: Emit, a: Any, b: Any) -> Value:
@@ -163,7 +170,9 @@ def logaddexp(emit: Emit, a: Any, b: Any) -> Value:
 
 def artanh(emit: Emit, x: Any) -> Value:
     """(log1p(x) - log1p(-x)) / 2."""
-    return emit("multiply", emit("subtract", emit("log1p", x), emit("log1p", emit("negative", x))), 0.5)
+    return emit(
+        "multiply", emit("subtract", emit("log1p", x), emit("log1p", emit("negative", x))), 0.5
+    )
 
 
 def scaled(op: str, factor: float) -> Function:
@@ -205,7 +214,7 @@ _PAIRS: Final = (
 FUNCTIONS: Final[dict[str, Function]] = {
     **{name: elementwise(name) for name in _PLAIN.split()},
     **{name: elementwise(name, 2) for name in _PAIRS.split()},
-    **{name: reduction(name) for name in "sum mean prod any all logsumexp".split()},
+    **{name: reduction(name) for name in ["sum", "mean", "prod", "any", "all", "logsumexp"]},
     "var": spread("var"), "std": spread("std"), "max": extreme("max", "maximum"), "min": extreme("min", "minimum"),
     "argmax": along("argmax", None), "argmin": along("argmin", None), "cumsum": along("cumulative_sum", None),
     "cumulative_sum": along("cumulative_sum", None), "softmax": along("softmax"), "log_softmax": along("log_softmax"),
@@ -225,7 +234,9 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "ravel": lambda emit, x: emit("reshape", x, shape=(-1,)),
     "gelu": elementwise("gelu"), "elu": elementwise("elu"), "leaky_relu": elementwise("leaky_relu"),
 }  # fmt: skip
-MODULES: Final = frozenset({"np", "numpy", "math", "jnp", "torch", "scipy", "special", "linalg", "gp"})
+MODULES: Final = frozenset(
+    {"np", "numpy", "math", "jnp", "torch", "scipy", "special", "linalg", "gp"}
+)
 CONSTANTS: Final = {"pi": pi, "e": euler, "tau": tau, "inf": inf, "nan": nan}
 
 BINARY: Final[dict[str, tuple[int, Function]]] = {

@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Final
 
-from gradproof._errors import RequestError
 from gradproof_proto.v1 import check_pb2 as pb
 
-PROFILES: Final = {"numpy": pb.PROFILE_NUMPY, "torch": pb.PROFILE_TORCH, "jax": pb.PROFILE_JAX, "": pb.PROFILE_UNSPECIFIED}
+from gradproof._errors import RequestError
+
+PROFILES: Final = {
+    "numpy": pb.PROFILE_NUMPY,
+    "torch": pb.PROFILE_TORCH,
+    "jax": pb.PROFILE_JAX,
+    "": pb.PROFILE_UNSPECIFIED,
+}
 
 
 def options(
@@ -28,13 +34,20 @@ def options(
     """The message; raises `RequestError` for a value that cannot be meant."""
     for name, value in (("rtol", rtol), ("atol", atol), ("tau", tau)):
         if value is not None and not (isfinite(value) and value >= 0):
-            raise RequestError(f"{name}: expected a number of zero or more, {value} came", field_path=name)
+            raise RequestError(
+                f"{name}: expected a number of zero or more, {value} came", field_path=name
+            )
     if order not in (1, 2):
         raise RequestError(f"order: expected 1 or 2, {order} came", field_path="order")
     if profile not in PROFILES:
-        raise RequestError(f"profile: expected numpy, torch or jax, {profile!r} came", field_path="profile")
+        raise RequestError(
+            f"profile: expected numpy, torch or jax, {profile!r} came", field_path="profile"
+        )
     if not 0 <= rng_seed < 2**64:
-        raise RequestError(f"rng_seed: expected a whole number from 0 below 2**64, {rng_seed} came", field_path="rng_seed")
+        raise RequestError(
+            f"rng_seed: expected a whole number from 0 below 2**64, {rng_seed} came",
+            field_path="rng_seed",
+        )
     return pb.Options(
         wrt=wrt,
         outputs=outputs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,9 @@ from gradproof._errors import TargetError
 Outputs = tuple[tuple[str, Array], ...]
 
 
-def evaluate(function: Function, arguments: Arguments, values: Sequence[Any] | None = None) -> Outputs:
+def evaluate(
+    function: Function, arguments: Arguments, values: Sequence[Any] | None = None
+) -> Outputs:
     """Call the function and return its outputs by name, as arrays.
 
     Raises `TargetError` when it raises, changes an argument, or draws from the global random
@@ -26,7 +28,9 @@ def evaluate(function: Function, arguments: Arguments, values: Sequence[Any] | N
     return named_outputs(result, to_array)
 
 
-def call(function: Function, arguments: Arguments, values: Sequence[Any] | None = None, *after: Any) -> Any:
+def call(
+    function: Function, arguments: Arguments, values: Sequence[Any] | None = None, *after: Any
+) -> Any:
     """Call the function with copies; raises `TargetError` when it raises or changes an argument."""
     given = arguments.copies() if values is None else arguments.fit(values)
     before = [np.array(v) for v in given]
@@ -36,7 +40,9 @@ def call(function: Function, arguments: Arguments, values: Sequence[Any] | None 
     except TargetError:
         raise
     except Exception as error:  # whatever the user's code raises is told, not handled
-        raise TargetError(f"{name_of(function)} raised {type(error).__name__} at the point: {one_line(error)}") from error
+        raise TargetError(
+            f"{name_of(function)} raised {type(error).__name__} at the point: {one_line(error)}"
+        ) from error
     for name, old, new in zip(arguments.names, before, given, strict=True):
         if old.tobytes() != np.asarray(new).tobytes():
             raise TargetError(
@@ -62,10 +68,14 @@ def to_array(value: Any, name: str) -> Array:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise TargetError(f"output {name}: expected an array of numbers, a ragged list came") from error
+        raise TargetError(
+            f"output {name}: expected an array of numbers, a ragged list came"
+        ) from error
     if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8 or array.dtype == np.float16:
         what = type(value).__name__ if array.dtype == object else str(array.dtype)
-        raise TargetError(f"output {name}: expected real numbers of 32 or 64 bits, {what} came; return an array")
+        raise TargetError(
+            f"output {name}: expected real numbers of 32 or 64 bits, {what} came; return an array"
+        )
     return array
 
 
@@ -80,7 +90,7 @@ def one_line(error: BaseException) -> str:
 
 
 @contextmanager
-def untouched_random_state(name: str) -> Iterator[None]:
+def untouched_random_state(name: str) -> Generator[None]:
     """Puts the global random states back, and raises `TargetError` when they were drawn from."""
     legacy: Any = sys.modules.get("numpy.random")
     standard: Any = sys.modules.get("random")

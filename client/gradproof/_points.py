@@ -44,7 +44,9 @@ def parse_point(text: str) -> tuple[str, np.ndarray[Any, Any]]:
     if not equals or not _NAME.fullmatch(name):
         raise TargetError(f"--at {text[:60]!r}: expected name=value, such as x=3.0 or W=@w.npy")
     if not value:
-        raise TargetError(f"--at {name}: expected a value after '=', nothing came; write {name}=3.0")
+        raise TargetError(
+            f"--at {name}: expected a value after '=', nothing came; write {name}=3.0"
+        )
     dtype: Any = None
     head, colon, tail = value.rpartition(":")
     if colon and tail in DTYPES:
@@ -59,7 +61,9 @@ def _cast(name: str, array: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any,
     if np.dtype(dtype).kind in "iu" and array.dtype.kind == "f":
         limits = np.iinfo(dtype)
         if not np.all((array == np.floor(array)) & (array >= limits.min) & (array <= limits.max)):
-            raise TargetError(f"--at {name}: expected whole numbers for {np.dtype(dtype)}; drop the dtype")
+            raise TargetError(
+                f"--at {name}: expected whole numbers for {np.dtype(dtype)}; drop the dtype"
+            )
     return array.astype(dtype)
 
 
@@ -78,11 +82,15 @@ def _load(name: str, file: str) -> np.ndarray[Any, Any]:
         if not key and len(names) == 1:
             key = names[0]
         if key not in names:
-            raise TargetError(f"--at {name}: {where} holds {', '.join(names) or 'nothing'}; write @{where}:{names[0] if names else 'name'}")
+            raise TargetError(
+                f"--at {name}: {where} holds {', '.join(names) or 'nothing'}; write @{where}:{names[0] if names else 'name'}"
+            )
         try:
             return loaded[key]
         except ValueError as error:
-            raise TargetError(f"--at {name}: {key} in {where} is no plain array, {error}") from error
+            raise TargetError(
+                f"--at {name}: {key} in {where} is no plain array, {error}"
+            ) from error
 
 
 def _read(name: str, text: str) -> np.ndarray[Any, Any]:
@@ -106,7 +114,9 @@ def _read(name: str, text: str) -> np.ndarray[Any, Any]:
             if not value_next:
                 fail(found.start(), "expected ',' or ']'")
             words = words or bool(found["word"])
-            stack[-1].append(found["word"].lower() == "true" if found["word"] else _number(found["number"]))
+            stack[-1].append(
+                found["word"].lower() == "true" if found["word"] else _number(found["number"])
+            )
             value_next = False
         elif sign == "[":
             if not value_next or len(stack) > MAX_DEPTH:
@@ -120,7 +130,12 @@ def _read(name: str, text: str) -> np.ndarray[Any, Any]:
             value_next = False
         else:
             if value_next or len(stack) == 1:
-                fail(found.start(), "expected a number" if value_next else "write [1, 2] with brackets for an array; ','")
+                fail(
+                    found.start(),
+                    "expected a number"
+                    if value_next
+                    else "write [1, 2] with brackets for an array; ','",
+                )
             value_next = True
         at = found.end()
     if len(stack) > 1 or value_next or len(stack[0]) != 1:

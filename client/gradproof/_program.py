@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final, Self
 
 from google.protobuf.message import DecodeError
+from gradproof_proto.v1 import check_pb2, program_pb2
 
 from gradproof._errors import TargetError
-from gradproof_proto.v1 import check_pb2, program_pb2
 
 PRODUCER: Final = "gradproof"
 PRODUCER_VERSION: Final = "0.1.0"
@@ -76,7 +76,9 @@ class Program:
         try:
             message.ParseFromString(data)
         except DecodeError as error:
-            raise TargetError(f"{where}: expected a binary program, these bytes are none") from error
+            raise TargetError(
+                f"{where}: expected a binary program, these bytes are none"
+            ) from error
         return cls(_checked(message, where))
 
     @classmethod
@@ -118,7 +120,9 @@ class Program:
 
     def __repr__(self) -> str:
         inputs = ", ".join(self.inputs)
-        return f"<Program {self.name}({inputs}) -> {', '.join(self.outputs)}: {self.node_count} nodes>"
+        return (
+            f"<Program {self.name}({inputs}) -> {', '.join(self.outputs)}: {self.node_count} nodes>"
+        )
 
 
 def _entry_name(message: program_pb2.Program) -> str:

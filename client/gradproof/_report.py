@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-
 from gradproof_proto.tensors import from_tensor
 from gradproof_proto.v1 import check_pb2 as pb
 
@@ -167,7 +166,9 @@ class Report:
         self.entries_checked: int = message.entries_checked
         self.entries_total: int = message.entries_total
         self.directions: int = message.directions
-        self.witnesses: tuple[str, ...] = tuple(word(pb.Source, w, "SOURCE_") for w in message.witnesses)
+        self.witnesses: tuple[str, ...] = tuple(
+            word(pb.Source, w, "SOURCE_") for w in message.witnesses
+        )
         self.carriage: str = word(pb.Carriage, message.origin.carriage, "CARRIAGE_")
         self.carriage_reason: str = message.origin.reason
         self.name: str = message.origin.name or message.function
@@ -198,12 +199,19 @@ class Report:
         return {
             "verdict": self.verdict,
             "function": self.function,
-            "origin": {"name": self.name, "carriage": self.carriage, "reason": self.carriage_reason},
+            "origin": {
+                "name": self.name,
+                "carriage": self.carriage,
+                "reason": self.carriage_reason,
+            },
             "comparisons": [_plain(c, COMPARISON_FIELDS) for c in self.comparisons],
             "findings": [_finding(f) for f in self.findings],
             "outputs": {name: array_to_plain(a) for name, a in self.outputs.items()},
             "derivatives": [
-                {**_plain(d, ("kind", "output", "input", "second_input")), "value": array_to_plain(d.value)}
+                {
+                    **_plain(d, ("kind", "output", "input", "second_input")),
+                    "value": array_to_plain(d.value),
+                }
                 for d in self.derivatives
             ],
             "witnesses": list(self.witnesses),
@@ -248,7 +256,9 @@ def number_to_plain(value: float) -> float | str:
 def array_to_plain(array: Array) -> Any:
     """An array as nested lists."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        array = np.where(np.isfinite(array), array.astype(object), np.vectorize(str, otypes=[object])(array))
+        array = np.where(
+            np.isfinite(array), array.astype(object), np.vectorize(str, otypes=[object])(array)
+        )
     return array.tolist()
 
 
@@ -256,12 +266,31 @@ def _plain(view: Any, fields: tuple[str, ...]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name in fields:
         value = getattr(view, name)
-        out[name] = number_to_plain(value) if isinstance(value, float) else list(value) if isinstance(value, tuple) else value
+        out[name] = (
+            number_to_plain(value)
+            if isinstance(value, float)
+            else list(value)
+            if isinstance(value, tuple)
+            else value
+        )
     return out
 
 
 def _finding(f: Finding) -> dict[str, Any]:
-    fields = ("code", "name", "severity", "message", "node", "op", "input", "output", "element_count", "cause", "mend", "confirmed")
+    fields = (
+        "code",
+        "name",
+        "severity",
+        "message",
+        "node",
+        "op",
+        "input",
+        "output",
+        "element_count",
+        "cause",
+        "mend",
+        "confirmed",
+    )
     return {
         **_plain(f, fields),
         "location": _location(f.location),

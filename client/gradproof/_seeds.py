@@ -18,8 +18,7 @@ def make_seeds(shape: tuple[int, ...], dtype: np.dtype[Any], rng_seed: int) -> A
     rows: list[Array] = []
     if size <= FULL_BASIS:
         rows.extend(np.eye(size))
-    for scale in (1.0, 1e-3, 1e2):
-        rows.append(scale * rng.standard_normal(size))
+    rows.extend(scale * rng.standard_normal(size) for scale in (1.0, 1e-3, 1e2))
     for _ in range(2 if size > FULL_BASIS else 0):
         sparse = np.zeros(size)
         places = rng.choice(size, max(1, size // 64), replace=False)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from gradproof_proto.tensors import from_tensor, to_tensor
+from gradproof_proto.v1 import check_pb2, program_pb2
+from gradproof_proto.v1 import derivative_pb2 as der
 
 from gradproof._arguments import Arguments, Array, Function, bind_inputs
 from gradproof._errors import RequestError, TargetError
@@ -15,9 +18,6 @@ from gradproof._expression_functions import nearest
 from gradproof._outputs import Outputs, evaluate
 from gradproof._program import Program
 from gradproof._transport import Transport
-from gradproof_proto.tensors import from_tensor, to_tensor
-from gradproof_proto.v1 import check_pb2, program_pb2
-from gradproof_proto.v1 import derivative_pb2 as der
 
 Source = str | Program | Callable[..., Any]
 """What a user names: an expression, a program, or a function."""
@@ -61,7 +61,9 @@ def prepare(source: Source, at: Any) -> Subject:
     if isinstance(source, Program):
         return Subject(source, None, bind_inputs(source.inputs, at), None, source.origin)
     if not callable(source):
-        raise TargetError(f"expected a function, an expression or a program, {type(source).__name__} came")
+        raise TargetError(
+            f"expected a function, an expression or a program, {type(source).__name__} came"
+        )
     from gradproof._tracing import carry
 
     carried = carry(source, at)
@@ -69,7 +71,10 @@ def prepare(source: Source, at: Any) -> Subject:
 
 
 def run(
-    transport: Transport, program: Program, point: Sequence[program_pb2.NamedTensor], timeout_s: float | None
+    transport: Transport,
+    program: Program,
+    point: Sequence[program_pb2.NamedTensor],
+    timeout_s: float | None,
 ) -> Outputs:
     """A program's outputs at a point; raises `RequestError` with the finding when there are none."""
     request = der.EvaluateRequest(program=program.message, point=point)
@@ -88,7 +93,9 @@ def refuse_errors(findings: Sequence[check_pb2.Finding], answered: bool) -> None
         raise RequestError(f"{where}{first.code} {first.name}: {first.message}")
 
 
-def black_box(function: Function, arguments: Arguments) -> Callable[[der.ProbeAsk], der.ProbeAnswer]:
+def black_box(
+    function: Function, arguments: Arguments
+) -> Callable[[der.ProbeAsk], der.ProbeAnswer]:
     """How a probe's questions are answered: the function at each point of the batch, one after the other."""
 
     def answer(ask: der.ProbeAsk) -> der.ProbeAnswer:
@@ -102,7 +109,9 @@ def black_box(function: Function, arguments: Arguments) -> Callable[[der.ProbeAs
                 return der.ProbeAnswer(id=ask.id, error=error.message)
         first = [(name, array.dtype, array.shape) for name, array in rows[0]]
         if any([(n, a.dtype, a.shape) for n, a in row] != first for row in rows):
-            return der.ProbeAnswer(id=ask.id, error="its outputs change shape or dtype from point to point")
+            return der.ProbeAnswer(
+                id=ask.id, error="its outputs change shape or dtype from point to point"
+            )
         stacked = [np.stack([row[k][1] for row in rows]) for k in range(len(first))]
         return der.ProbeAnswer(id=ask.id, outputs=named([n for n, _, _ in first], stacked))
 

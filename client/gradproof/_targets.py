@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,9 @@ def _from_onnx(path: str) -> Program:
     try:
         front = importlib.import_module("gradproof._onnx")
     except ModuleNotFoundError as error:
-        raise TargetError(f"{path}: ONNX files need the onnx package; install gradproof[onnx]") from error
+        raise TargetError(
+            f"{path}: ONNX files need the onnx package; install gradproof[onnx]"
+        ) from error
     return front.from_onnx(path)
 
 
@@ -68,9 +70,17 @@ def _from_module(name: str) -> Any:
         try:
             return importlib.import_module(name)
         except Exception as error:  # whatever the module's own code raises is told
-            if isinstance(error, ModuleNotFoundError) and error.name and name.startswith(error.name):
-                raise TargetError(f"{name}: no module of this name; write package.module:function") from error
-            raise TargetError(f"{name}: importing it raised {type(error).__name__}, {error}") from error
+            if (
+                isinstance(error, ModuleNotFoundError)
+                and error.name
+                and name.startswith(error.name)
+            ):
+                raise TargetError(
+                    f"{name}: no module of this name; write package.module:function"
+                ) from error
+            raise TargetError(
+                f"{name}: importing it raised {type(error).__name__}, {error}"
+            ) from error
 
 
 def _from_file(path: Path) -> Any:
@@ -86,7 +96,9 @@ def _from_file(path: Path) -> Any:
         try:
             spec.loader.exec_module(module)
         except Exception as error:
-            raise TargetError(f"{path}: running it raised {type(error).__name__}, {error}") from error
+            raise TargetError(
+                f"{path}: running it raised {type(error).__name__}, {error}"
+            ) from error
         finally:
             if before is not None:
                 sys.modules[path.stem] = before
@@ -99,19 +111,31 @@ def _function(module: Any, name: str, text: str) -> Target:
         if not hasattr(found, part):
             names = [n for n, v in vars(found).items() if callable(v) and not n.startswith("_")]
             near = difflib.get_close_matches(part, names, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names[:8]) or 'no functions'}"
+            hint = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else f"there are {', '.join(names[:8]) or 'no functions'}"
+            )
             raise TargetError(f"{text}: there is no {part!r}; {hint}")
         found = getattr(found, part)
     if isinstance(found, Program):
         return Target("program", found, text)
     if not callable(found):
-        raise TargetError(f"{text}: expected a function, a value of type {type(found).__name__} stands there")
+        raise TargetError(
+            f"{text}: expected a function, a value of type {type(found).__name__} stands there"
+        )
     code = getattr(found, "__code__", None)
-    return Target("function", found, text, code.co_filename if code else "", code.co_firstlineno if code else 0)
+    return Target(
+        "function",
+        found,
+        text,
+        code.co_filename if code else "",
+        code.co_firstlineno if code else 0,
+    )
 
 
 @contextmanager
-def _importable(folder: Path) -> Iterator[None]:
+def _importable(folder: Path) -> Generator[None]:
     """The folder's own modules can be imported meanwhile, as when the file is run."""
     entry = str(folder)
     sys.path.insert(0, entry)

@@ -20,7 +20,9 @@ def assert_derivatives(
     from gradproof._api import check
 
     report = check(f, at=at, claim=claim, **options)
-    if report.verdict == "disagrees" or (report.verdict == "inconclusive" and not allow_inconclusive):
+    if report.verdict == "disagrees" or (
+        report.verdict == "inconclusive" and not allow_inconclusive
+    ):
         raise AssertionError(explain(report))
     return report
 
@@ -34,7 +36,9 @@ def explain(report: Report) -> str:
         at = f"[{', '.join(map(str, c.worst_index))}]" if c.worst_index else ""
         of = c.second_input or c.input
         lines.append(f"  d {c.output} / d {of}{at}: {c.subject} against {c.against} {c.verdict}")
-        lines.append(f"    {c.subject} {c.claimed!r}, {c.against} {c.reference!r}, error bar {c.error_bar:.2g}")
+        lines.append(
+            f"    {c.subject} {c.claimed!r}, {c.against} {c.reference!r}, error bar {c.error_bar:.2g}"
+        )
         if c.detail or c.reason:
             lines.append(f"    {c.detail or c.reason}")
     for finding in report.findings:

@@ -21,6 +21,42 @@ if TYPE_CHECKING:
 Move = Callable[..., "Traced"]
 
 
+def _binary(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
+    def forward(self: Traced, other: Any) -> Any:
+        return call(ufunc, self, other) if _known(other) else NotImplemented
+
+    def reverse(self: Traced, other: Any) -> Any:
+        return call(ufunc, other, self) if _known(other) else NotImplemented
+
+    def in_place(self: Traced, other: Any) -> Any:
+        return call(ufunc, self, other, out=(self,)) if _known(other) else NotImplemented
+
+    return forward, reverse, in_place
+
+
+def _known(other: Any) -> bool:
+    return isinstance(other, Traced | np.ndarray | np.generic | int | float | list | tuple)
+
+
+def _method(function: Any) -> Any:
+    def method(self: Traced, *args: Any, **options: Any) -> Any:
+        return call(function, self, *args, **options)
+
+    return method
+
+
+def _shaping(function: Any) -> Any:
+    """Methods that take a shape or axes either as one tuple or spread out."""
+
+    def method(self: Traced, *args: Any, **options: Any) -> Any:
+        if not args:
+            return call(function, self, **options)
+        first: Any = args[0] if len(args) == 1 else args
+        return call(function, self, first, **options)
+
+    return method
+
+
 class Traced:
     """One array-valued node: its concrete value at the point, its id, and the tape it is on.
 
@@ -84,7 +120,11 @@ class Traced:
         if self._tape is None:
             return tape.constant(self._data)
         if self._tape is not tape:
-            refuse("object-value", "a traced array of another trace came", "the function's own arguments")
+            refuse(
+                "object-value",
+                "a traced array of another trace came",
+                "the function's own arguments",
+            )
         return self._id
 
     @property
@@ -116,11 +156,11 @@ class Traced:
         return self.data.itemsize
 
     @property
-    def T(self) -> Traced:
+    def T(self) -> Traced:  # noqa: N802  (NumPy's name)
         return call(np.transpose, self)
 
     @property
-    def mT(self) -> Traced:
+    def mT(self) -> Traced:  # noqa: N802  (NumPy's name)
         return call(np.matrix_transpose, self)
 
     @property
@@ -141,9 +181,6 @@ class Traced:
     def __repr__(self) -> str:
         kind = "constant" if self.tape is None else "traced"
         return f"<{kind} {self.dtype}{list(self.shape)}>"
-
-    def __hash__(self) -> int:
-        return id(self)
 
     # NumPy's protocols
 
@@ -246,6 +283,71 @@ class Traced:
 
     conjugate = conj
 
+    # Operators and methods, each the NumPy function of that name
+
+    __add__, __radd__, __iadd__ = _binary(np.add)
+    __sub__, __rsub__, __isub__ = _binary(np.subtract)
+    __mul__, __rmul__, __imul__ = _binary(np.multiply)
+    __truediv__, __rtruediv__, __itruediv__ = _binary(np.true_divide)
+    __floordiv__, __rfloordiv__, __ifloordiv__ = _binary(np.floor_divide)
+    __mod__, __rmod__, __imod__ = _binary(np.remainder)
+    __pow__, __rpow__, __ipow__ = _binary(np.power)
+    __matmul__, __rmatmul__, __imatmul__ = _binary(np.matmul)
+    __and__, __rand__, __iand__ = _binary(np.bitwise_and)
+    __or__, __ror__, __ior__ = _binary(np.bitwise_or)
+    __xor__, __rxor__, __ixor__ = _binary(np.bitwise_xor)
+    __lt__ = _binary(np.less)[0]
+    __le__ = _binary(np.less_equal)[0]
+    __gt__ = _binary(np.greater)[0]
+    __ge__ = _binary(np.greater_equal)[0]
+    __eq__ = _binary(np.equal)[0]
+    __ne__ = _binary(np.not_equal)[0]
+    __neg__ = _method(np.negative)
+    __pos__ = _method(np.positive)
+    __abs__ = _method(np.absolute)
+    __invert__ = _method(np.invert)
+    __round__ = _method(np.round)
+    __divmod__ = _method(np.divmod)
+    reshape = _shaping(np.reshape)
+    transpose = _shaping(np.transpose)
+    sum = _method(np.sum)
+    mean = _method(np.mean)
+    prod = _method(np.prod)
+    max = _method(np.max)
+    min = _method(np.min)
+    var = _method(np.var)
+    std = _method(np.std)
+    any = _method(np.any)
+    all = _method(np.all)
+    argmax = _method(np.argmax)
+    argmin = _method(np.argmin)
+    cumsum = _method(np.cumsum)
+    cumprod = _method(np.cumprod)
+    dot = _method(np.dot)
+    clip = _method(np.clip)
+    round = _method(np.round)
+    take = _method(np.take)
+    repeat = _method(np.repeat)
+    trace = _method(np.trace)
+    diagonal = _method(np.diagonal)
+    ravel = _method(np.ravel)
+    squeeze = _method(np.squeeze)
+    swapaxes = _method(np.swapaxes)
+    argsort = _method(np.argsort)
+    compress = _method(np.compress)
+    searchsorted = _method(np.searchsorted)
+    nonzero = _method(np.nonzero)
+    choose = _method(np.choose)
+    put = _method(np.put)
+    partition = _method(np.partition)
+
+    def flatten(self, order: str = "C") -> Traced:
+        """One axis, and no view."""
+        return self.ravel().copy()
+
+    def __hash__(self) -> int:
+        return id(self)
+
     def __reduce__(self) -> NoReturn:
         refuse("plain-number", "a traced array is pickled or copied to another process")
 
@@ -257,69 +359,3 @@ def call(function: Any, *args: Any, **options: Any) -> Any:
     if isinstance(function, np.ufunc):
         return call_ufunc(function, "__call__", args, options)
     return call_function(function, args, options)
-
-
-def _binary(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
-    def forward(self: Traced, other: Any) -> Any:
-        return call(ufunc, self, other) if _known(other) else NotImplemented
-
-    def reverse(self: Traced, other: Any) -> Any:
-        return call(ufunc, other, self) if _known(other) else NotImplemented
-
-    def in_place(self: Traced, other: Any) -> Any:
-        return call(ufunc, self, other, out=(self,)) if _known(other) else NotImplemented
-
-    return forward, reverse, in_place
-
-
-def _known(other: Any) -> bool:
-    return isinstance(other, Traced | np.ndarray | np.generic | int | float | list | tuple)
-
-
-def _method(function: Any) -> Any:
-    def method(self: Traced, *args: Any, **options: Any) -> Any:
-        return call(function, self, *args, **options)
-
-    return method
-
-
-def _shaping(function: Any) -> Any:
-    """Methods that take a shape or axes either as one tuple or spread out."""
-
-    def method(self: Traced, *args: Any, **options: Any) -> Any:
-        if not args:
-            return call(function, self, **options)
-        first: Any = args[0] if len(args) == 1 else args
-        return call(function, self, first, **options)
-
-    return method
-
-
-for _name, _ufunc in {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,
-    "floordiv": np.floor_divide, "mod": np.remainder, "pow": np.power, "matmul": np.matmul,
-    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
-}.items():  # fmt: skip
-    _forward, _reverse, _in_place = _binary(_ufunc)
-    setattr(Traced, f"__{_name}__", _forward)
-    setattr(Traced, f"__r{_name}__", _reverse)
-    setattr(Traced, f"__i{_name}__", _in_place)
-for _name, _ufunc in {
-    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-    "eq": np.equal, "ne": np.not_equal,
-}.items():  # fmt: skip
-    setattr(Traced, f"__{_name}__", _binary(_ufunc)[0])
-for _name, _function in {
-    "__neg__": np.negative, "__pos__": np.positive, "__abs__": np.absolute, "__invert__": np.invert,
-    "__round__": np.round, "__divmod__": np.divmod, "sum": np.sum, "mean": np.mean, "prod": np.prod,
-    "max": np.max, "min": np.min, "var": np.var, "std": np.std, "ptp": np.ptp, "any": np.any,
-    "all": np.all, "argmax": np.argmax, "argmin": np.argmin, "cumsum": np.cumsum,
-    "cumprod": np.cumprod, "dot": np.dot, "clip": np.clip, "round": np.round, "take": np.take,
-    "repeat": np.repeat, "trace": np.trace, "diagonal": np.diagonal, "ravel": np.ravel,
-    "flatten": np.ravel, "squeeze": np.squeeze, "swapaxes": np.swapaxes, "argsort": np.argsort,
-    "compress": np.compress, "searchsorted": np.searchsorted, "nonzero": np.nonzero,
-    "choose": np.choose, "put": np.put, "partition": np.partition,
-}.items():  # fmt: skip
-    setattr(Traced, _name, _method(_function))
-for _name, _function in {"reshape": np.reshape, "transpose": np.transpose}.items():
-    setattr(Traced, _name, _shaping(_function))

@@ -30,13 +30,17 @@ def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Traced:
     width: Any = dx
     if x is not None:
         x = as_traced(x)
-        width = _along(x, axis if x.ndim > 1 else -1, slice(1, None)) - _along(x, axis if x.ndim > 1 else -1, slice(None, -1))
+        width = _along(x, axis if x.ndim > 1 else -1, slice(1, None)) - _along(
+            x, axis if x.ndim > 1 else -1, slice(None, -1)
+        )
         if x.ndim == 1:
             width = reshape(width, (-1,) + (1,) * (-one_axis(axis, y.ndim) - 1))
     return reduced("sum", width * heights * 0.5, axis)
 
 
-def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Traced:
+def interp(
+    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
+) -> Traced:
     """Linear interpolation; which interval each point lies in is read at the point of the check."""
     if period is not None:
         refuse("unknown-option", "np.interp with a period is not recorded")
@@ -52,16 +56,18 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     out = below + (above - below) / (high - low) * (at - low)
     first, end = get(values, (0,)), get(values, (last + 1,))
     out = apply("where", apply("less", at, get(knots, (0,))), first if left is None else left, out)
-    return apply("where", apply("greater", at, get(knots, (last + 1,))), end if right is None else right, out)
+    return apply(
+        "where", apply("greater", at, get(knots, (last + 1,))), end if right is None else right, out
+    )
 
 
 def polyval(p: Any, x: Any) -> Traced:
     """A polynomial by Horner's rule, the highest power first."""
-    coefficients = as_traced(p)
-    out: Any = 0
-    for i in range(coefficients.size):
-        out = apply("add", apply("multiply", out, x), coefficients[i]) if i else coefficients[0] + 0 * as_traced(x)
-    return as_traced(out)
+    coefficients, at = as_traced(p), as_traced(x)
+    out: Traced = broadcast_to(coefficients[0], at.shape)
+    for i in range(1, coefficients.size):
+        out = out * at + coefficients[i]
+    return out
 
 
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
@@ -108,7 +114,9 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Traced:
     x = as_traced(x)
     n = x.size if N is None else int(N)
     powers = np.arange(n) if increasing else np.arange(n)[::-1]
-    columns = [apply("pow", x, int(k)) if k else x * 0 + 1 for k in powers]
+    columns = [
+        apply("pow", x, int(k)) if k > 1 else x if k else np.ones_like(x.data) for k in powers
+    ]
     return stack(columns, 1)
 
 
@@ -149,4 +157,3 @@ TABLE: Final[dict[Any, Lowering]] = {
     np.allclose: lambda a, b, rtol=1e-5, atol=1e-8: reduced("all", isclose(a, b, rtol, atol), None),
     np.array_equal: lambda a, b: reduced("all", apply("equal", a, b), None),
 }  # fmt: skip
-

@@ -23,11 +23,12 @@ TABLE: Final[dict[Any, Any]] = {
     **shaping.TABLE,
     **linear.TABLE,
     **composite.TABLE,
+    reduction.logsumexp: reduction.logsumexp,
 }
 
 REDUCED: Final[dict[Any, Any]] = {
     np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
-    np.logical_and: np.all, np.logical_or: np.any, np.logaddexp: "logsumexp",
+    np.logical_and: np.all, np.logical_or: np.any, np.logaddexp: reduction.logsumexp,
 }  # fmt: skip
 ACCUMULATED: Final[dict[Any, Any]] = {np.add: np.cumsum, np.multiply: np.cumprod}
 NOT_AN_OP: Final = {
@@ -43,7 +44,11 @@ NOT_AN_OP: Final = {
     "digamma": "a gamma function", "psi": "a gamma function", "beta": "a gamma function",
     "betaln": "a gamma function",
 }  # fmt: skip
-IN_PLACE: Final = frozenset({"put", "place", "putmask", "copyto", "fill_diagonal", "put_along_axis"})
+_LEFT_OUT: Final[Any] = getattr(np, "_NoValue", None)
+"""What NumPy's own functions hand on for an option that was not given."""
+IN_PLACE: Final = frozenset(
+    {"put", "place", "putmask", "copyto", "fill_diagonal", "put_along_axis"}
+)
 
 
 def call_function(function: Any, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
@@ -53,7 +58,9 @@ def call_function(function: Any, args: Sequence[Any], options: Mapping[str, Any]
         if isinstance(function, np.ufunc):
             return call_ufunc(function, "__call__", args, options)
         if not holds_traced((*args, *options.values()), live=True):
-            return function(*plain(args), **dict(zip(options, plain(options.values()), strict=True)))
+            return function(
+                *plain(args), **dict(zip(options, plain(options.values()), strict=True))
+            )
         unknown(function)
     options = dict(options)
     out = options.pop("out", None)
@@ -84,15 +91,15 @@ def call_ufunc(
             result = result.astype(dtype)
         if where is not True:
             if out is None:
-                refuse("unknown-option", f"np.{ufunc.__name__}(where=...) leaves elements undefined", "np.where")
+                refuse(
+                    "unknown-option",
+                    f"np.{ufunc.__name__}(where=...) leaves elements undefined",
+                    "np.where",
+                )
             result = apply("where", where, result, out)
     elif method == "reduce" and ufunc in REDUCED:
         options.setdefault("axis", 0)
-        target = REDUCED[ufunc]
-        if target == "logsumexp":
-            result = reduction.logsumexp(inputs[0], **options)
-        else:
-            result = call_function(target, inputs, options)
+        result = call_function(REDUCED[ufunc], inputs, options)
     elif method == "accumulate" and ufunc in ACCUMULATED:
         options.setdefault("axis", 0)
         result = call_function(ACCUMULATED[ufunc], inputs, options)
@@ -101,7 +108,9 @@ def call_ufunc(
         spread = a.reshape((*a.shape, *(1,) * b.ndim))
         result = call_ufunc(ufunc, "__call__", (spread, b), options)
     elif method == "at":
-        refuse("in-place-function", f"np.{ufunc.__name__}.at changes its argument and returns nothing")
+        refuse(
+            "in-place-function", f"np.{ufunc.__name__}.at changes its argument and returns nothing"
+        )
     else:
         refuse("no-rule", f"np.{ufunc.__name__}.{method} of a traced array has no recorded meaning")
     return result if out is None else write_out(out, result)
@@ -138,12 +147,15 @@ def unknown(function: Any) -> Any:
     if name in IN_PLACE:
         refuse("in-place-function", f"{module}.{name} changes its argument and returns nothing")
     if name in NOT_AN_OP:
-        refuse("no-op", f"{module}.{name} needs {NOT_AN_OP[name]}, which the op catalogue does not have")
+        refuse(
+            "no-op",
+            f"{module}.{name} needs {NOT_AN_OP[name]}, which the op catalogue does not have",
+        )
     refuse("no-rule", f"{module}.{name} of a traced array has no recorded meaning")
 
 
 def _lower(function: Any, lowering: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
-    options = {name: v for name, v in options.items() if v is not np._NoValue}  # noqa: SLF001  pyright: ignore
+    options = {name: v for name, v in options.items() if v is not _LEFT_OUT}
     options.pop("order", None)
     options.pop("subok", None)
     try:

@@ -35,7 +35,7 @@ def op(name: str) -> Lowering:
 def on_float(name: str) -> Lowering:
     """An op that gives floats: whole numbers are cast first, as NumPy does."""
 
-    def lowered(x: Any) -> Traced:
+    def lowered(x: Any) -> Any:
         x = as_traced(x)
         return apply(name, x if x.dtype.kind == "f" else x.astype(np.float64))
 
@@ -86,12 +86,12 @@ def power(a: Any, b: Any) -> Traced:
     if whole and isinstance(a, Traced):
         return apply("pow", a.astype(np.float64), b).astype(np.result_type(a.dtype, np.int8))
     if whole:
-        return apply("pow", float(a) if is_number(a) else a, b).astype(b.dtype)
+        return apply("pow", np.asarray(a, np.float64), b).astype(as_traced(b).dtype)
     return apply("pow", a, b)
 
 
 def _kind(x: Any) -> str:
-    return "i" if type(x) in (bool, int) else np.asarray(x).dtype.kind if not isinstance(x, Traced) else x.dtype.kind
+    return str(x.dtype.kind if isinstance(x, Traced) else np.asarray(x).dtype.kind)
 
 
 def absolute(x: Any) -> Traced:
@@ -123,10 +123,12 @@ def hypot(a: Any, b: Any) -> Traced:
     return apply("sqrt", apply("add", apply("square", a), apply("square", b)))
 
 
-def logaddexp(a: Any, b: Any) -> Traced:
+def logaddexp(a: Any, b: Any) -> Any:
     """max + log1p(exp(-|a - b|)), which neither overflows nor cancels."""
     gap = apply("abs", apply("subtract", a, b))
-    return apply("add", apply("maximum", a, b), apply("log1p", apply("exp", apply("negative", gap))))
+    return apply(
+        "add", apply("maximum", a, b), apply("log1p", apply("exp", apply("negative", gap)))
+    )
 
 
 def softened(half: float) -> Lowering:
@@ -193,7 +195,11 @@ def where(condition: Any, *arms: Any) -> Traced:
     """Elements of two arrays by a condition; the form that returns places has no fixed shape."""
     if not arms:
         refuse("branch-on-value", "np.where(condition) returns places that depend on values")
-    return apply("where", _truth(condition), *(as_traced(a) if isinstance(a, list | tuple) else a for a in arms))
+    return apply(
+        "where",
+        _truth(condition),
+        *(as_traced(a) if isinstance(a, list | tuple) else a for a in arms),
+    )
 
 
 def clip(x: Any, low: Any = None, high: Any = None, /, **named: Any) -> Traced:
@@ -208,7 +214,9 @@ def clip(x: Any, low: Any = None, high: Any = None, /, **named: Any) -> Traced:
     return apply("clip", x, low, high)
 
 
-def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Traced:
+def nan_to_num(
+    x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
+) -> Traced:
     """NaN and infinities replaced by numbers."""
     x = as_traced(x)
     limit = np.finfo(x.dtype).max
@@ -226,10 +234,12 @@ def rounded(x: Any, decimals: int = 0) -> Traced:
     return apply(shrink, apply("round", apply(grow, x, scale)), scale)
 
 
-def xlogy(x: Any, y: Any) -> Traced:
+def xlogy(x: Any, y: Any) -> Any:
     """x log y, and 0 where x = 0."""
     alive = apply("not_equal", x, 0)
-    return apply("where", alive, apply("multiply", x, apply("log", apply("where", alive, y, 1.0))), 0.0)
+    return apply(
+        "where", alive, apply("multiply", x, apply("log", apply("where", alive, y, 1.0))), 0.0
+    )
 
 
 TABLE: Final[dict[Any, Lowering]] = {
@@ -242,7 +252,7 @@ TABLE: Final[dict[Any, Lowering]] = {
     np.maximum: op("maximum"), np.minimum: op("minimum"), np.fmax: op("maximum"), np.fmin: op("minimum"),
     **{
         getattr(np, name): on_float(name)
-        for name in "sqrt exp expm1 log log1p sin cos tan tanh".split()
+        for name in ["sqrt", "exp", "expm1", "log", "log1p", "sin", "cos", "tan", "tanh"]
     },
     np.sinh: softened(-0.5), np.cosh: softened(0.5), np.arcsinh: arcsinh, np.arctanh: arctanh,
     np.arccosh: arccosh, np.exp2: scaled("exp", log(2.0), before=True),
@@ -260,7 +270,7 @@ TABLE: Final[dict[Any, Lowering]] = {
     np.fix: op("trunc"),
     **{
         getattr(np, name): op(name)
-        for name in "equal not_equal less less_equal greater greater_equal isfinite isnan isinf".split()
+        for name in ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isfinite", "isnan", "isinf"]
     },
     np.logical_and: logical("logical_and"), np.logical_or: logical("logical_or"),
     np.logical_not: logical("logical_not"), np.logical_xor: lambda a, b: apply("not_equal", _truth(a), _truth(b)),

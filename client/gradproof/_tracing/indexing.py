@@ -16,6 +16,7 @@ from gradproof._tracing.array import Traced
 from gradproof._tracing.tape import constant, lift, record
 from gradproof._tracing.unsupported import refuse
 
+
 def get(x: Traced, index: Any) -> Traced:
     """x[index]; a view, in NumPy's sense, when the index holds no arrays."""
     entries = normalise(index, x.shape)
@@ -79,14 +80,20 @@ def _plain(part: Any) -> Any:
         if part.tape is None:
             return _plain(part.data)
         if part.dtype.kind == "b":
-            refuse("branch-on-value", "a mask that depends on values selects elements", "np.where(mask, x, 0)")
+            refuse(
+                "branch-on-value",
+                "a mask that depends on values selects elements",
+                "np.where(mask, x, 0)",
+            )
         if part.dtype.kind == "f":
             raise IndexError("arrays used as indices must be of integer (or boolean) type")
         return part
     if part is None or part is Ellipsis:
         return part
     if isinstance(part, slice):
-        return slice(*(None if n is None else operator.index(n) for n in (part.start, part.stop, part.step)))
+        return slice(
+            *(None if n is None else operator.index(n) for n in (part.start, part.stop, part.step))
+        )
     if isinstance(part, list | tuple):
         from gradproof._tracing.operands import as_traced
 

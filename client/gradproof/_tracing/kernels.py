@@ -92,12 +92,48 @@ def _slogdet(x: Any) -> Any:
 KERNELS: Final[dict[str, Kernel]] = {
     **{
         name: getattr(np, name)
-        for name in (
-            "add subtract multiply negative positive abs sign square sqrt exp expm1 log log1p"
-            " sin cos tan tanh maximum minimum equal not_equal less less_equal greater"
-            " greater_equal logical_and logical_or logical_not isfinite isnan isinf floor ceil"
-            " round trunc matmul where matrix_transpose tril triu"
-        ).split()
+        for name in [
+            "add",
+            "subtract",
+            "multiply",
+            "negative",
+            "positive",
+            "abs",
+            "sign",
+            "square",
+            "sqrt",
+            "exp",
+            "expm1",
+            "log",
+            "log1p",
+            "sin",
+            "cos",
+            "tan",
+            "tanh",
+            "maximum",
+            "minimum",
+            "equal",
+            "not_equal",
+            "less",
+            "less_equal",
+            "greater",
+            "greater_equal",
+            "logical_and",
+            "logical_or",
+            "logical_not",
+            "isfinite",
+            "isnan",
+            "isinf",
+            "floor",
+            "ceil",
+            "round",
+            "trunc",
+            "matmul",
+            "where",
+            "matrix_transpose",
+            "tril",
+            "triu",
+        ]
     },
     "divide": np.true_divide,
     "pow": np.power,
@@ -108,7 +144,10 @@ KERNELS: Final[dict[str, Kernel]] = {
     "sigmoid": _sigmoid,
     "erf": _special("erf"),
     "relu": lambda x: np.maximum(x, 0),
-    **{name: _reduction(getattr(np, name)) for name in "sum mean prod max min any all".split()},
+    **{
+        name: _reduction(getattr(np, name))
+        for name in ["sum", "mean", "prod", "max", "min", "any", "all"]
+    },
     "argmax": lambda x, axis=None, keepdims=False: np.argmax(x, axis=axis, keepdims=keepdims),
     "argmin": lambda x, axis=None, keepdims=False: np.argmin(x, axis=axis, keepdims=keepdims),
     "var": _moment(np.var),
@@ -124,18 +163,18 @@ KERNELS: Final[dict[str, Kernel]] = {
     "inv": np.linalg.inv,
     "det": np.linalg.det,
     "slogdet": _slogdet,
-    "reshape": lambda x, shape: np.reshape(x, shape),
-    "permute_dims": lambda x, axes: np.transpose(x, axes),
+    "reshape": np.reshape,
+    "permute_dims": np.transpose,
     "expand_dims": lambda x, axes: np.expand_dims(x, tuple(axes)),
     "squeeze": lambda x, axes: np.squeeze(x, tuple(axes)),
-    "broadcast_to": lambda x, shape: np.broadcast_to(x, shape),
+    "broadcast_to": np.broadcast_to,
     "flip": lambda x, axes: np.flip(x, tuple(axes)),
     "concat": lambda *xs, axis: np.concatenate(xs, axis=axis),
     "stack": lambda *xs, axis: np.stack(xs, axis=axis),
     "split": _split,
-    "tile": lambda x, repeats: np.tile(x, repeats),
+    "tile": lambda x, repeats: np.tile(x, reps=repeats),
     "pad": _pad,
     "diagonal": lambda x, offset=0: np.diagonal(x, offset, -2, -1),
     "diag_embed": _diag_embed,
-    "take_along_axis": lambda x, i, axis: np.take_along_axis(x, i, axis),
+    "take_along_axis": np.take_along_axis,
 }

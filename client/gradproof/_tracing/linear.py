@@ -64,14 +64,20 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Traced:
     right = list(ascii_letters[a.ndim : a.ndim + b.ndim])
     for i, j in zip(ours, theirs, strict=True):
         right[j] = left[i]
-    kept = [n for i, n in enumerate(left) if i not in ours] + [n for j, n in enumerate(right) if j not in theirs]
+    kept = [n for i, n in enumerate(left) if i not in ours] + [
+        n for j, n in enumerate(right) if j not in theirs
+    ]
     return apply("einsum", a, b, equation=f"{''.join(left)},{''.join(right)}->{''.join(kept)}")
 
 
 def einsum(subscripts: Any, *operands: Any, optimize: Any = False, dtype: Any = None) -> Traced:
     """Einstein's summation; the output's indices are written out when they were left implicit."""
     if not isinstance(subscripts, str):
-        refuse("unknown-option", "np.einsum with lists of axis numbers is not recorded", "np.einsum('ij,jk->ik', a, b)")
+        refuse(
+            "unknown-option",
+            "np.einsum with lists of axis numbers is not recorded",
+            "np.einsum('ij,jk->ik', a, b)",
+        )
     equation = subscripts.replace(" ", "")
     if "->" not in equation:
         names = equation.replace(",", "").replace("...", "")
@@ -105,7 +111,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
     if len(axes) == 1:
         if ord == 0:
             return reduced("sum", apply("not_equal", x, 0).astype(x.dtype), axes, keepdims)
-        return apply("vector_norm", x, axes=axes, keepdims=keepdims, ord=2.0 if ord is None else float(ord))
+        return apply(
+            "vector_norm", x, axes=axes, keepdims=keepdims, ord=2.0 if ord is None else float(ord)
+        )
     if ord in (None, "fro"):
         return apply("vector_norm", x, axes=axes, keepdims=keepdims)
     if ord in (1, -1, np.inf, -np.inf):
@@ -114,7 +122,15 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
         sums = reduced("sum", apply("abs", x), first, True)
         out = reduced("max" if ord > 0 else "min", sums, second, True)
         return out if keepdims else apply("squeeze", out, axes=axes)
-    refuse("no-op", f"np.linalg.norm with ord={ord!r} needs singular values, which the op catalogue does not have")
+    return refuse(
+        "no-op",
+        f"np.linalg.norm with ord={ord!r} needs singular values, which the op catalogue does not have",
+    )
+
+
+def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Traced:
+    """A norm of the last two axes."""
+    return norm(x, ord, (-2, -1), keepdims)
 
 
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Traced:
@@ -176,7 +192,9 @@ def kron(a: Any, b: Any) -> Traced:
     return reshape(left * right, tuple(m * n for m, n in zip(wide_a, wide_b, strict=True)))
 
 
-def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Traced:
+def cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None
+) -> Traced:
     """The vector product of vectors of three components."""
     if axis is not None:
         axisa = axisb = axisc = axis
@@ -188,7 +206,9 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
 def _components(x: Traced, axis: int) -> list[Traced]:
     place = one_axis(axis, x.ndim) + x.ndim
     if x.shape[place] != 3:
-        refuse("unknown-option", f"np.cross of vectors of {x.shape[place]} components is not recorded")
+        refuse(
+            "unknown-option", f"np.cross of vectors of {x.shape[place]} components is not recorded"
+        )
     last = transpose(x, (*(i for i in range(x.ndim) if i != place), place))
     return [last[..., i] for i in range(3)]
 
@@ -197,7 +217,11 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: An
     """The covariance matrix of variables in rows."""
     x = floating(as_traced(m))
     if y is not None:
-        refuse("unknown-option", "np.cov of two arrays is not recorded", "np.cov(np.concatenate([m, y]))")
+        refuse(
+            "unknown-option",
+            "np.cov of two arrays is not recorded",
+            "np.cov(np.concatenate([m, y]))",
+        )
     x = reshape(x, (1, -1)) if x.ndim == 1 else x if rowvar else transpose(x)
     x = x - reduced("mean", x, -1, True)
     count = x.shape[-1] - (int(not bias) if ddof is None else ddof)
@@ -209,7 +233,7 @@ TABLE: Final[dict[Any, Lowering]] = {
     np.matmul: matmul, np.dot: dot, np.inner: inner, np.outer: outer, np.tensordot: tensordot,
     np.einsum: einsum, np.trace: trace, np.vdot: vdot, np.vecdot: vecdot, np.kron: kron, np.cross: cross,
     np.cov: cov, np.linalg.norm: norm, np.linalg.vector_norm: vector_norm,
-    np.linalg.matrix_norm: lambda x, *, keepdims=False, ord="fro": norm(x, ord, (-2, -1), keepdims),
+    np.linalg.matrix_norm: matrix_norm,
     np.linalg.solve: solve, np.linalg.inv: on_matrix("inv"), np.linalg.det: on_matrix("det"),
     np.linalg.slogdet: lambda a: Slogdet(*on_matrix("slogdet")(a)),
     np.linalg.cholesky: cholesky, np.linalg.matrix_power: matrix_power, np.linalg.multi_dot: multi_dot,

@@ -70,8 +70,7 @@ BUILTINS: Final[dict[str, Any]] = {
     "isinstance": _isinstance,
 }
 MATH: Final[dict[str, Any]] = {
-    **{name: getattr(np, name) for name in ("sin cos tan tanh sinh cosh exp expm1 log1p log2 log10 sqrt floor ceil trunc"
-       " isnan isinf isfinite degrees radians fabs hypot copysign fmod exp2 cbrt").split()},
+    **{name: getattr(np, name) for name in ["sin", "cos", "tan", "tanh", "sinh", "cosh", "exp", "expm1", "log1p", "log2", "log10", "sqrt", "floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "degrees", "radians", "fabs", "hypot", "copysign", "fmod", "exp2", "cbrt"]},
     "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "pow": np.power, "fsum": _fsum,
     "log": lambda x, base=None: np.log(x) if base is None else np.log(x) / np.log(base),
     "erf": elementwise.SPECIAL["erf"], "erfc": elementwise.SPECIAL["erfc"],
@@ -108,7 +107,9 @@ class StandIn:
             if function in TABLE:
                 return call_function(function, args, options)
             if not holds_traced((*args, *options.values()), live=True):
-                return function(*plain(args), **dict(zip(options, plain(options.values()), strict=True)))
+                return function(
+                    *plain(args), **dict(zip(options, plain(options.values()), strict=True))
+                )
             return function(*args, **options)
         result = function(*args, **options)
         return constant(result) if _is_maker(function) else result
@@ -134,13 +135,13 @@ def _is_maker(function: Any) -> bool:
 class ModuleStandIn:
     """A module whose functions record; made per trace, so the module itself stays as it is."""
 
-    def __init__(self, module: types.ModuleType, rebuild: Rebuild) -> None:
+    def __init__(self, module: types.ModuleType, stand_in: Callable[[Any], Any]) -> None:
         self.__dict__["_module"] = module
-        self.__dict__["_rebuild"] = rebuild
+        self.__dict__["_stand_in"] = stand_in
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._module, name)
-        new = self._rebuild.value(value)
+        new = self._stand_in(value)
         self.__dict__[name] = new
         return new
 
@@ -158,7 +159,11 @@ class Vectorized:
         arrays = np.broadcast_arrays(*args)
         shape = arrays[0].shape
         if arrays[0].size > MAX_LOOP:
-            refuse("no-rule", f"np.vectorize over {arrays[0].size} elements is a loop too long to record", "NumPy on whole arrays")
+            refuse(
+                "no-rule",
+                f"np.vectorize over {arrays[0].size} elements is a loop too long to record",
+                "NumPy on whole arrays",
+            )
         flat = [a.reshape(-1) for a in arrays]
         results = [self._function(*(a[i] for a in flat), **options) for i in range(arrays[0].size)]
         return stack(results).reshape(shape)
@@ -203,19 +208,23 @@ class Rebuild:
             return StandIn(value, MATH.get(value.__name__))
         if top == "numpy":
             return StandIn(value)
-        call = getattr(type(value), "__call__", None)
-        if isinstance(call, types.FunctionType) and top not in sys.stdlib_module_names and top != "gradproof":
+        call = type(value).__call__
+        if (
+            isinstance(call, types.FunctionType)
+            and top not in sys.stdlib_module_names
+            and top != "gradproof"
+        ):
             return types.MethodType(self._python_function(call), value)
         return value
 
     def _module(self, module: types.ModuleType) -> Any:
         name = module.__name__
         top = name.partition(".")[0]
-        if top in sys.stdlib_module_names and top not in STDLIB_STAND_INS or top == "gradproof":
+        if top == "gradproof" or (top in sys.stdlib_module_names and top not in STDLIB_STAND_INS):
             return module
         found = self._modules.get(name)
         if found is None:
-            found = self._modules[name] = ModuleStandIn(module, _Live(self))
+            found = self._modules[name] = ModuleStandIn(module, self.function)
         return found
 
     def _python_function(self, function: types.FunctionType) -> Any:
@@ -227,7 +236,7 @@ class Rebuild:
                     return StandIn(function, recording)
         if top == "numpy":
             return StandIn(function)
-        if top in sys.stdlib_module_names and top != "__main__" or top == "gradproof":
+        if top == "gradproof" or (top in sys.stdlib_module_names and top != "__main__"):
             return function
         found = self._functions.get(id(function))
         if found is None:
@@ -280,13 +289,6 @@ class Rebuild:
                 cell.cell_contents = self.value(original.cell_contents)
 
 
-class _Live:
-    """A rebuild that is finished after each use: what module stand-ins ask while the function runs."""
-
-    def __init__(self, rebuild: Rebuild) -> None:
-        self.value = rebuild.function
-
-
 def names_in(code: types.CodeType) -> Iterator[str]:
     """Every global name that a code object and those inside it may read."""
     pending = [code]
@@ -294,5 +296,3 @@ def names_in(code: types.CodeType) -> Iterator[str]:
         at = pending.pop()
         yield from at.co_names
         pending.extend(c for c in at.co_consts if isinstance(c, types.CodeType))
-
-

@@ -17,7 +17,11 @@ def as_traced(value: Any) -> Traced:
         return value
     if isinstance(value, list | tuple) and holds_traced(value):
         return apply("stack", *_common([as_traced(v) for v in value]), axis=0)
-    if isinstance(value, np.ndarray) and value.dtype == object and holds_traced(value.ravel().tolist()):
+    if (
+        isinstance(value, np.ndarray)
+        and value.dtype == object
+        and holds_traced(value.ravel().tolist())
+    ):
         return as_traced(value.ravel().tolist()).reshape(value.shape)
     return constant(np.asarray(value))
 

@@ -7,8 +7,8 @@ two nodes on one line are told apart.
 from __future__ import annotations
 
 import dis
+import inspect
 import linecache
-import sys
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
@@ -50,8 +50,7 @@ _known: dict[tuple[CodeType, int], Place] = {}
 
 def user_frame(start: FrameType | None = None) -> FrameType | None:
     """The nearest frame outside gradproof and NumPy."""
-    frame = start or sys._getframe(1)  # noqa: SLF001  (the documented way to the caller's line)
-    at: FrameType | None = frame
+    at: FrameType | None = start or inspect.currentframe()
     while at is not None and _hidden(at):
         at = at.f_back
     return at
@@ -59,14 +58,14 @@ def user_frame(start: FrameType | None = None) -> FrameType | None:
 
 def user_place() -> Place:
     """The place of the nearest frame outside gradproof and NumPy."""
-    frame = user_frame(sys._getframe(1))
+    frame = user_frame()
     return NOWHERE if frame is None else place_of(frame)
 
 
 def user_stack(boundary: CodeType | None) -> list[Place]:
     """The places from the innermost user frame out to the call made by `boundary`."""
     places: list[Place] = []
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = inspect.currentframe()
     while frame is not None and frame.f_code is not boundary and len(places) < MAX_CALLERS:
         if not _hidden(frame):
             places.append(place_of(frame))

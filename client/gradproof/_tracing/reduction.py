@@ -29,7 +29,12 @@ def total(op: str, neutral: float) -> Lowering:
     """sum and prod: whole numbers and bools in 64 bits, as NumPy keeps them."""
 
     def lowered(
-        a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
     ) -> Traced:
         x = as_traced(a)
         if dtype is None and x.dtype.kind in "biu" and x.dtype.itemsize < 8:
@@ -46,7 +51,9 @@ def total(op: str, neutral: float) -> Lowering:
 def extreme(op: str, other: str) -> Lowering:
     """max and min."""
 
-    def lowered(a: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Traced:
+    def lowered(
+        a: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+    ) -> Traced:
         x = as_traced(a)
         if where is not True:
             x = apply("where", where, x, initial)
@@ -66,7 +73,9 @@ def truth(op: str) -> Lowering:
     return lowered
 
 
-def mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, where: Any = True) -> Traced:
+def mean(
+    a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, where: Any = True
+) -> Traced:
     """The arithmetic mean; with `where`, over the elements that count."""
     x = floating(as_traced(a)) if dtype is None else as_traced(a).astype(dtype)
     if where is True:
@@ -87,14 +96,25 @@ def var(
     """The mean squared distance from the mean."""
     x = floating(as_traced(a)) if dtype is None else as_traced(a).astype(dtype)
     correction = float(ddof if correction is None else correction)
-    return apply("var", x, axes=normal(axis, x.ndim), correction=correction, keepdims=bool(keepdims))
+    return apply(
+        "var", x, axes=normal(axis, x.ndim), correction=correction, keepdims=bool(keepdims)
+    )
 
 
-def std(a: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False, correction: Any = None) -> Traced:
+def std(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    correction: Any = None,
+) -> Traced:
     """The root of the variance."""
     x = floating(as_traced(a)) if dtype is None else as_traced(a).astype(dtype)
     correction = float(ddof if correction is None else correction)
-    return apply("std", x, axes=normal(axis, x.ndim), correction=correction, keepdims=bool(keepdims))
+    return apply(
+        "std", x, axes=normal(axis, x.ndim), correction=correction, keepdims=bool(keepdims)
+    )
 
 
 def ptp(a: Any, axis: Any = None, keepdims: bool = False) -> Traced:
@@ -102,7 +122,9 @@ def ptp(a: Any, axis: Any = None, keepdims: bool = False) -> Traced:
     return reduced("max", a, axis, keepdims) - reduced("min", a, axis, keepdims)
 
 
-def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+def average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False
+) -> Any:
     """The weighted mean."""
     x = floating(as_traced(a))
     if weights is None:
@@ -150,7 +172,9 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None) -> Traced:
     n = x.shape[at]
     wide = apply("expand_dims", x, axes=(at,))  # (..., 1, n, ...): row i holds x, up to element i
     triangle = np.tril(np.ones((n, n), np.bool_)).reshape((n, n) + (1,) * (x.ndim - at - 1))
-    return apply("prod", apply("where", triangle, wide, 1), axes=(at + 1 - x.ndim - 1,), keepdims=False)
+    return apply(
+        "prod", apply("where", triangle, wide, 1), axes=(at + 1 - x.ndim - 1,), keepdims=False
+    )
 
 
 def logsumexp(

@@ -13,10 +13,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from gradproof_proto.v1 import check_pb2, program_pb2
 
 from gradproof._arguments import Arguments, Array, Function, bind
 from gradproof._errors import TargetError
-from gradproof._outputs import Outputs, evaluate, name_of, named_outputs, one_line, untouched_random_state
+from gradproof._outputs import (
+    Outputs,
+    evaluate,
+    name_of,
+    named_outputs,
+    one_line,
+    untouched_random_state,
+)
 from gradproof._program import Program
 from gradproof._tracing.array import Traced
 from gradproof._tracing.namespace import Rebuild
@@ -25,7 +33,6 @@ from gradproof._tracing.places import label
 from gradproof._tracing.scalars import MAX_ELEMENTS, gather, spread
 from gradproof._tracing.tape import Tape
 from gradproof._tracing.unsupported import Unsupported
-from gradproof_proto.v1 import check_pb2, program_pb2
 
 CLOSE: Final = {8: 1e-9, 4: 1e-4}
 """How far a recording may lie from the plain call, relative to the output's size: rounding only."""
@@ -63,7 +70,9 @@ def carry(function: Function, at: Any) -> Carried:
             continue
         origin = check_pb2.Origin(carriage=carriage, reason=_told(reasons), name=name)
         return Carried(function, arguments, outputs, Program(message, origin), origin)
-    origin = check_pb2.Origin(carriage=check_pb2.CARRIAGE_BLACK_BOX, reason=_told(reasons), name=name)
+    origin = check_pb2.Origin(
+        carriage=check_pb2.CARRIAGE_BLACK_BOX, reason=_told(reasons), name=name
+    )
     return Carried(function, arguments, outputs, None, origin)
 
 
@@ -124,7 +133,9 @@ ROADS: Final[tuple[tuple[check_pb2.Carriage, str, Road], ...]] = (
 )
 
 
-def _record(function: Function, arguments: Arguments, outputs: Outputs, road: Road) -> program_pb2.Program:
+def _record(
+    function: Function, arguments: Arguments, outputs: Outputs, road: Road
+) -> program_pb2.Program:
     """The program that one road gives; raises `RoadClosed`."""
     tape = Tape(name_of(function), _record.__code__)
     inputs = [tape.input(leaf.name, leaf.value) for leaf in arguments.leaves]
@@ -168,7 +179,9 @@ def same(data: Array, plain: Array) -> bool:
     if data.dtype.kind != "f":
         return bool(np.array_equal(data, plain))
     finite = np.isfinite(plain)
-    if not np.array_equal(np.where(finite, 0.0, plain), np.where(np.isfinite(data), 0.0, data), equal_nan=True):
+    if not np.array_equal(
+        np.where(finite, 0.0, plain), np.where(np.isfinite(data), 0.0, data), equal_nan=True
+    ):
         return False
     if not finite.any():
         return True

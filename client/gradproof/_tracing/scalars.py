@@ -25,16 +25,16 @@ class Scalar:
         self.traced = traced
 
     def __bool__(self) -> bool:
-        refuse_truth()
+        return refuse_truth()
 
     def __float__(self) -> float:
-        refuse_number("float")
+        return refuse_number("float")
 
     def __int__(self) -> int:
-        refuse_number("int")
+        return refuse_number("int")
 
     def __index__(self) -> int:
-        refuse_number("index")
+        return refuse_number("index")
 
     def __hash__(self) -> int:
         return id(self)
@@ -81,7 +81,9 @@ def _binary(ufunc: np.ufunc, swapped: bool) -> Any:
             other = other.traced
         elif not isinstance(other, int | float | np.generic):
             return NotImplemented
-        return Scalar(call(ufunc, other, self.traced) if swapped else call(ufunc, self.traced, other))
+        return Scalar(
+            call(ufunc, other, self.traced) if swapped else call(ufunc, self.traced, other)
+        )
 
     return method
 
@@ -103,8 +105,34 @@ for _name, _ufunc in {
     setattr(Scalar, f"__{_name}__", _binary(_ufunc, swapped=False))
 for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute}.items():
     setattr(Scalar, f"__{_name}__", _unary(_ufunc))
-for _name in (
-    "sin cos tan tanh sinh cosh arcsinh arccosh arctanh exp exp2 expm1 log log2 log10 log1p sqrt"
-    " square cbrt floor ceil trunc rint sign fabs deg2rad rad2deg reciprocal"
-).split():
+for _name in [
+    "sin",
+    "cos",
+    "tan",
+    "tanh",
+    "sinh",
+    "cosh",
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sqrt",
+    "square",
+    "cbrt",
+    "floor",
+    "ceil",
+    "trunc",
+    "rint",
+    "sign",
+    "fabs",
+    "deg2rad",
+    "rad2deg",
+    "reciprocal",
+]:
     setattr(Scalar, _name, _unary(getattr(np, _name)))

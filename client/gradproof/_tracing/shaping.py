@@ -16,7 +16,9 @@ from gradproof._tracing.unsupported import refuse
 Lowering = Callable[..., Any]
 
 
-def reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Traced:
+def reshape(
+    a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None
+) -> Traced:
     """Another shape in row-major order; the result shares what is written, as NumPy's view does."""
     x = as_traced(a)
     shape = newshape if shape is None else shape
@@ -145,14 +147,18 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Traced]:
     """Consecutive pieces."""
     x = as_traced(ary)
     n = x.shape[axis]
-    cuts = np.array_split(np.arange(n), indices_or_sections) if isinstance(indices_or_sections, int) else np.split(
-        np.arange(n), indices_or_sections
+    cuts = (
+        np.array_split(np.arange(n), indices_or_sections)
+        if isinstance(indices_or_sections, int)
+        else np.split(np.arange(n), indices_or_sections)
     )
     place = one_axis(axis, x.ndim)
     out: list[Traced] = []
     start = 0
     for piece in cuts:
-        out.append(get(x, (Ellipsis, slice(start, start + len(piece)), *(slice(None),) * (-place - 1))))
+        out.append(
+            get(x, (Ellipsis, slice(start, start + len(piece)), *(slice(None),) * (-place - 1)))
+        )
         start += len(piece)
     return out
 
@@ -209,13 +215,17 @@ def take(a: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Traced:
     return get(x, (*before, indices))
 
 
-def pad(array: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0, **options: Any) -> Traced:
+def pad(
+    array: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0, **options: Any
+) -> Traced:
     """With a border."""
     x = as_traced(array)
     if options or mode not in ("constant", "reflect", "edge", "wrap") or np.ndim(constant_values):
         refuse("unknown-option", f"np.pad with mode {mode!r} and these options is not recorded")
     widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).ravel()
-    return apply("pad", x, pad_width=tuple(map(int, widths)), mode=mode, value=float(constant_values))
+    return apply(
+        "pad", x, pad_width=tuple(map(int, widths)), mode=mode, value=float(constant_values)
+    )
 
 
 def triangle(op: str) -> Lowering:
@@ -246,7 +256,9 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
         if extra is not None:
             e = as_traced(extra)
             if e.ndim == 0:
-                e = broadcast_to(e, tuple(1 if i == place + x.ndim else m for i, m in enumerate(x.shape)))
+                e = broadcast_to(
+                    e, tuple(1 if i == place + x.ndim else m for i, m in enumerate(x.shape))
+                )
             x = concatenate([e, x] if first else [x, e], place)
     after = (slice(None),) * (-place - 1)
     for _ in range(n):
@@ -254,7 +266,9 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     return x
 
 
-def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **options: Any) -> Traced:
+def array(
+    object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **options: Any
+) -> Traced:
     """np.array and np.asarray of traced values: stacked, in a new array."""
     x = as_traced(object)
     x = x.copy() if dtype is None or np.dtype(dtype) == object else x.astype(dtype)
@@ -277,13 +291,19 @@ def like(value: float) -> Lowering:
     return lowered
 
 
-def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None, **options: Any) -> Traced:
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None, **options: Any
+) -> Traced:
     """An array of a's shape filled with one value."""
     side = a.shape if shape is None else shape
-    return apply("broadcast_to", as_traced(fill_value).astype(dtype or a.dtype), shape=tuple(side)).copy()
+    return apply(
+        "broadcast_to", as_traced(fill_value).astype(dtype or a.dtype), shape=tuple(side)
+    ).copy()
 
 
-def meshgrid(*xi: Any, indexing: str = "xy", sparse: bool = False, copy: bool = True) -> tuple[Traced, ...]:
+def meshgrid(
+    *xi: Any, indexing: str = "xy", sparse: bool = False, copy: bool = True
+) -> tuple[Traced, ...]:
     """Coordinate arrays from coordinate vectors."""
     n = len(xi)
     xs = [reshape(ravel(x), tuple(-1 if i == j else 1 for j in range(n))) for i, x in enumerate(xi)]
@@ -333,7 +353,7 @@ def triangle_places(function: Lowering) -> Lowering:
 
 TABLE: Final[dict[Any, Lowering]] = {
     np.reshape: reshape, np.ravel: ravel, np.transpose: transpose,
-    np.matrix_transpose: lambda x: _order_of(np.matrix_transpose)(x),
+    np.matrix_transpose: _order_of(np.matrix_transpose),
     np.swapaxes: _order_of(np.swapaxes), np.moveaxis: _order_of(np.moveaxis),
     np.rollaxis: _order_of(np.rollaxis), np.squeeze: squeeze, np.expand_dims: expand_dims,
     np.broadcast_to: broadcast_to, np.broadcast_arrays: broadcast_arrays,

@@ -11,15 +11,15 @@ from types import CodeType
 from typing import Any
 
 import numpy as np
+from gradproof_proto.tensors import dtype_row
+from gradproof_proto.v1 import program_pb2
+from gradproof_proto.writer import ProgramWriter
 
 from gradproof._program import PRODUCER, PRODUCER_VERSION
 from gradproof._tracing import places
 from gradproof._tracing.array import Traced
 from gradproof._tracing.kernels import KERNELS
 from gradproof._tracing.unsupported import refuse
-from gradproof_proto.tensors import dtype_row
-from gradproof_proto.v1 import program_pb2
-from gradproof_proto.writer import ProgramWriter
 
 SMALL = 64
 
@@ -43,7 +43,11 @@ class Tape:
     def constant(self, data: np.ndarray[Any, Any]) -> int:
         """The id of a fixed value; small ones are one value however often they are used."""
         if data.dtype.kind not in "fiub" or data.dtype.itemsize > 8:
-            refuse("object-value", f"an array of {data.dtype} meets a traced one", "arrays of real numbers")
+            refuse(
+                "object-value",
+                f"an array of {data.dtype} meets a traced one",
+                "arrays of real numbers",
+            )
         if data.size > SMALL:
             return self.function.constant(data)
         key = (data.dtype.str, data.shape, data.tobytes())
