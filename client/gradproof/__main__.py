@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import re
+import os
 import sys
-from pathlib import Path
-from typing import Final
+from typing import NoReturn
 
-from gradproof._cli.app import app
-
-NEGATIVE: Final = re.compile(r"-(?:[\d.(]|[A-Za-z_]\w*(?:$|\W))")
-"""An argument that is an expression with a minus in front, not an option."""
-OPTIONS: Final = frozenset({"-o", "-h"})
+from gradproof._cli.app import run
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main() -> NoReturn:
     """Run the command and leave with its exit code, which `_cli/trouble.py` lists."""
-    folder = str(Path.cwd())
+    folder = os.getcwd()  # noqa: PTH109  (pathlib costs more than all the rest of this function)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # `module:function` means the user's module, beside them
-    app(with_negatives(sys.argv[1:] if arguments is None else arguments), prog_name="gradproof")
-
-
-def with_negatives(arguments: list[str]) -> list[str]:
-    """The arguments with a space before each expression that begins with a minus, such as `-x**2`."""
-    return [
-        f" {a}" if NEGATIVE.match(a) and a[:2] not in OPTIONS and a not in OPTIONS else a
-        for a in arguments
-    ]
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader went away, as `head` does: nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,269 +1,427 @@
-"""The commands and their options; every body is imported only when its command runs.
+"""The commands and their options. Every body is imported only when its command runs.
 
-Start-up time is part of the interface: this module imports Typer and nothing of the engine.
+Start-up time is part of the interface, so the parser is the standard library's: one that reads
+annotations through a validation library took a fifth of a second longer than the check itself.
 """
 
 from __future__ import annotations
 
+import argparse
+import difflib
+import math
+import re
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Final, NoReturn
 
-import typer
+from gradproof._cli.trouble import guarded
 
-from gradproof._cli.asking import Format
-from gradproof._cli.trouble import finish
+NEGATIVE: Final = re.compile(r"-(?:[\d.(]|[A-Za-z_]\w*(?:$|\W))")
+"""An argument that is an expression with a minus in front, not an option."""
+SHORT: Final = ("-o", "-h")
+CODES: Final = "Exit codes: 0 agrees, 1 findings, 2 usage or unreadable input, 3 inconclusive, 4 the service failed."
+TARGET: Final = "an expression in quotes, package.module:function, file.py:function, or a program file (.gpb, .gpt)"
 
-Kind = Literal["gradient", "jacobian", "vjp", "jvp", "hessian", "hvp"]
-Level = Literal["error", "warning", "info"]
-Profile = Literal["numpy", "torch", "jax"]
-Mode = Literal["auto", "forward", "reverse"]
-
-TARGET_HELP = "What to look at: an expression in quotes, package.module:function, file.py:function, or a program file (.gpb, .gpt)."
-Target = Annotated[str, typer.Argument(help=TARGET_HELP, metavar="TARGET", show_default=False)]
-At = Annotated[
-    list[str] | None,
-    typer.Option("--at", metavar="NAME=VALUE", help="An input's value: x=3.0, x=[1.3,0.7] or W=@w.npy. Once for each input."),
-]  # fmt: skip
-Wrt = Annotated[
-    list[str] | None,
-    typer.Option("--wrt", metavar="NAME", help="Differentiate by this input only. May be repeated; default: every float input."),
-]  # fmt: skip
-Outputs = Annotated[
-    list[str] | None,
-    typer.Option("--output", metavar="NAME", help="Differentiate this output only. May be repeated; default: every float output."),
-]  # fmt: skip
-Form = Annotated[Format, typer.Option("--format", help="Text for people, JSON for programs.")]
-Into = Annotated[
-    Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the answer to this file instead of stdout.")
-]  # fmt: skip
-Timeout = Annotated[
-    float | None, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="Give up after this many seconds (exit code 4).")
-]  # fmt: skip
-Server = Annotated[
-    str, typer.Option("--server", metavar="ADDRESS", help="host:port or unix:PATH of a service; default: $GRADPROOF_SERVER, else none.")
-]  # fmt: skip
-
-app = typer.Typer(
-    name="gradproof",
-    help="Checks derivatives: a verdict you can trust, and its cause.",
-    epilog="Exit codes: 0 agrees, 1 findings, 2 usage or unreadable input, 3 inconclusive, 4 the service failed.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+TAKES: Final = {
+    "convert": "TARGET -o FILE [options]",
+    "ops": "[options]",
+    "explain": "CODE|OP [options]",
+    "serve": "[ADDRESS] [options]",
+    "health": "[options]",
+}
+"""What stands behind a command in its usage line, where that is not a target."""
 
 
-@app.callback(invoke_without_command=True)
-def start(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.")
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-) -> None:
-    """Check derivatives: a verdict you can trust, and its cause."""
-    context.obj = debug
-    if version:
-        from gradproof._program import PRODUCER_VERSION
-
-        typer.echo(f"gradproof {PRODUCER_VERSION}")
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; mistakes in its usage leave with 2."""
+    parser = make_parser()
+    given = parser.parse_args(with_negatives(arguments))
+    if given.run is None:
+        parser.print_help()
+        return 0
+    return guarded(lambda: given.run(given), debug=given.debug)
 
 
-@app.command()
-def check(
-    context: typer.Context,
-    target: Target,
-    claim: Annotated[
-        str,
-        typer.Option(
-            "--claim",
-            metavar="TARGET",
-            help="The derivative you believe: a function, an expression, or a program.",
-        ),
-    ] = "",
-    claim_kind: Annotated[
-        Kind | None,
-        typer.Option("--claim-kind", help="What the claim returns; guessed when it can be."),
-    ] = None,
-    at: At = None,
-    wrt: Wrt = None,
-    output: Outputs = None,
-    order: Annotated[
-        int, typer.Option("--order", min=1, max=2, help="2 checks second derivatives too.")
-    ] = 1,
-    rtol: Annotated[
-        float | None,
-        typer.Option("--rtol", min=0, help="Relative difference forgiven beyond the error bars."),
-    ] = None,
-    atol: Annotated[
-        float | None,
-        typer.Option("--atol", min=0, help="Absolute difference forgiven beyond the error bars."),
-    ] = None,
-    tau: Annotated[
-        float | None,
-        typer.Option(
-            "--tau",
-            min=0,
-            help="The relative error that `agrees` must see; default 1e-3.",
-        ),
-    ] = None,
-    rng_seed: Annotated[
-        int, typer.Option("--rng-seed", min=0, help="Seeds every random choice.")
-    ] = 0,
-    profile: Annotated[
-        Profile, typer.Option("--profile", help="Whose convention decides at kinks and ties.")
-    ] = "numpy",
-    form: Form = "text",
-    out: Into = None,
-    timeout: Timeout = None,
-    server: Server = "",
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="Exit 0 instead of 1 or 3.")
-    ] = False,
-    fail_level: Annotated[
-        Level, typer.Option("--fail-level", help="The least finding that exits 1.")
-    ] = "error",
-) -> None:
-    """Check the derivatives of a function, and those claimed for it."""
+def with_negatives(arguments: Sequence[str]) -> list[str]:
+    """The arguments with a space before each expression that begins with a minus, such as `-x**2`."""
+    return [f" {a}" if NEGATIVE.match(a) and not a.startswith(SHORT) else a for a in arguments]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviations and names the nearest command to a mistyped one."""
+
+    def __init__(self, **settings: object) -> None:
+        width = max(80, min(shutil.get_terminal_size().columns, 100))
+        super().__init__(
+            allow_abbrev=False,
+            formatter_class=lambda prog: argparse.HelpFormatter(
+                prog, max_help_position=26, width=width
+            ),
+            **settings,  # pyright: ignore[reportArgumentType]  (passed on as they came)
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Tell a mistake in the usage and leave with 2."""
+        wrong = re.search(r"argument COMMAND: invalid choice: '(.*?)'", message)
+        if wrong:
+            near = difflib.get_close_matches(wrong[1], COMMANDS, 1)
+            hint = (
+                f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(COMMANDS)}"
+            )
+            message = f"there is no command {wrong[1]!r}; {hint}"
+        self.exit(2, f"error: {message}\n{self.format_usage()}see `{self.prog} -h`\n")
+
+
+def make_parser() -> Parser:
+    """The parser of the whole command line."""
+    parser = Parser(
+        prog="gradproof", description="Checks derivatives: a verdict you can trust, and its cause.", epilog=CODES
+    )  # fmt: skip
+    parser.add_argument(
+        "--version", action="version", version=_version(), help="print the version and leave"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands", parser_class=Parser)
+    for name, (sentence, add, body) in COMMANDS.items():
+        text = sentence[0].lower() + sentence[1:].rstrip(".")
+        takes = TAKES.get(name, "TARGET [options]")
+        command = commands.add_parser(
+            name, help=text, description=sentence, epilog=CODES, usage=f"gradproof {name} {takes}"
+        )
+        command.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+        command.set_defaults(run=body)
+        add(command)
+    return parser
+
+
+def _version() -> str:
+    from gradproof._program import PRODUCER_VERSION
+
+    return f"gradproof {PRODUCER_VERSION}"
+
+
+# What several commands share
+
+
+def _target(p: Parser) -> None:
+    p.add_argument("target", metavar="TARGET", type=str.strip, help=TARGET)
+    p.add_argument(
+        "--at", metavar="NAME=VALUE", action="append", default=[],
+        help="an input's value: x=3.0, x=[1.3,0.7] or W=@w.npy; once for each input",
+    )  # fmt: skip
+
+
+def _selection(p: Parser) -> None:
+    p.add_argument(
+        "--wrt", metavar="NAME", action="append", default=[],
+        help="differentiate by this input only; may be repeated (default: every float input)",
+    )  # fmt: skip
+    p.add_argument(
+        "--output", metavar="NAME", action="append", default=[], dest="outputs",
+        help="differentiate this output only; may be repeated (default: every float output)",
+    )  # fmt: skip
+
+
+def _answer(p: Parser) -> None:
+    _format(p)
+    p.add_argument(
+        "-o",
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help="write the answer to this file instead of stdout",
+    )
+    p.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=_above_zero,
+        help="give up after so many seconds (exit code 4)",
+    )
+    _server(p)
+
+
+def _format(p: Parser) -> None:
+    p.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="text for people (default), JSON for programs",
+    )
+
+
+def _server(p: Parser) -> None:
+    p.add_argument(
+        "--server", metavar="ADDRESS", default="",
+        help="HOST:PORT or unix:PATH of a service (default: $GRADPROOF_SERVER, else this process)",
+    )  # fmt: skip
+
+
+# One function for the options of each command, and one that runs it
+
+
+def _check_options(p: Parser) -> None:
+    _target(p)
+    p.add_argument(
+        "--claim", metavar="TARGET", default="", type=str.strip,
+        help="the derivative you believe: a function, an expression or a program",
+    )  # fmt: skip
+    p.add_argument(
+        "--claim-kind", choices=("gradient", "jacobian", "vjp", "jvp", "hessian", "hvp"),
+        help="what the claim returns; guessed when it can be",
+    )  # fmt: skip
+    _selection(p)
+    p.add_argument(
+        "--order", type=int, choices=(1, 2), default=1, help="2 checks second derivatives too"
+    )
+    p.add_argument(
+        "--rtol",
+        metavar="R",
+        type=_not_negative,
+        help="relative difference forgiven beyond the error bars",
+    )
+    p.add_argument(
+        "--atol",
+        metavar="A",
+        type=_not_negative,
+        help="absolute difference forgiven beyond the error bars",
+    )
+    p.add_argument(
+        "--tau", metavar="T", type=_not_negative,
+        help="the relative error that `agrees` must be able to see (default: 1e-3)",
+    )  # fmt: skip
+    p.add_argument(
+        "--rng-seed",
+        metavar="N",
+        type=_count,
+        default=0,
+        help="seeds every random choice (default: 0)",
+    )
+    p.add_argument(
+        "--profile", choices=("numpy", "torch", "jax"), default="numpy",
+        help="whose convention decides at kinks and ties (default: numpy)",
+    )  # fmt: skip
+    _answer(p)
+    p.add_argument("--exit-zero", action="store_true", help="exit 0 instead of 1 or 3")
+    p.add_argument(
+        "--fail-level", choices=("error", "warning", "info"), default="error",
+        help="the least finding that exits 1 (default: error)",
+    )  # fmt: skip
+
+
+def _check(given: argparse.Namespace) -> int:
     from gradproof._cli.check import Asked, run_check
 
-    asked = Asked(
-        target.strip(), claim.strip(), claim_kind, tuple(at or ()), tuple(wrt or ()), tuple(output or ()),
-        order=order, rtol=rtol, atol=atol, tau=tau, rng_seed=rng_seed, profile=profile, form=form, out=out,
-        timeout_s=timeout, server=server, exit_zero=exit_zero, fail_level=fail_level,
+    return run_check(
+        Asked(
+            given.target, given.claim, given.claim_kind, tuple(given.at), tuple(given.wrt), tuple(given.outputs),
+            order=given.order, rtol=given.rtol, atol=given.atol, tau=given.tau, rng_seed=given.rng_seed,
+            profile=given.profile, form=given.format, out=given.out, timeout_s=given.timeout,
+            server=given.server, exit_zero=given.exit_zero, fail_level=given.fail_level,
+        )
     )  # fmt: skip
-    finish(lambda: run_check(asked), debug=context.obj)
 
 
-@app.command("eval")
-def evaluate(
-    context: typer.Context, target: Target, at: At = None, form: Form = "text", out: Into = None,
-    timeout: Timeout = None, server: Server = "",
-) -> None:  # fmt: skip
-    """Print the outputs of a function at a point."""
+def _eval_options(p: Parser) -> None:
+    _target(p)
+    _answer(p)
+    p.set_defaults(verb="eval", wrt=(), outputs=(), mode="auto")
+
+
+def _derivative_options(verb: str) -> Callable[[Parser], None]:
+    def add(p: Parser) -> None:
+        _target(p)
+        _selection(p)
+        p.add_argument(
+            "--mode", choices=("auto", "forward", "reverse"), default="auto",
+            help="how to compute it; the numbers are the same up to rounding",
+        )  # fmt: skip
+        _answer(p)
+        p.set_defaults(verb=verb)
+
+    return add
+
+
+def _compute(given: argparse.Namespace) -> int:
     from gradproof._cli.compute import Wanted, run_compute
 
-    wanted = Wanted(
-        "eval",
-        target.strip(),
-        tuple(at or ()),
-        form=form,
-        out=out,
-        timeout_s=timeout,
-        server=server,
+    return run_compute(
+        Wanted(
+            given.verb, given.target, tuple(given.at), tuple(given.wrt), tuple(given.outputs), given.mode,
+            given.format, given.out, given.timeout, given.server,
+        )
+    )  # fmt: skip
+
+
+def _show_options(p: Parser) -> None:
+    _target(p)
+    picture = p.add_mutually_exclusive_group()
+    picture.add_argument(
+        "--dot",
+        dest="form",
+        action="store_const",
+        const="dot",
+        default="text",
+        help="draw it for Graphviz",
     )
-    finish(lambda: run_compute(wanted), debug=context.obj)
+    picture.add_argument(
+        "--mermaid", dest="form", action="store_const", const="mermaid", help="draw it for Mermaid"
+    )
+    p.add_argument(
+        "-o", "--out", metavar="FILE", type=Path, help="write it to this file instead of stdout"
+    )
+    _server(p)
 
 
-def derivative(verb: Literal["grad", "jacobian", "hessian"], sentence: str) -> None:
-    """Add a command that prints one kind of derivative."""
-
-    def command(
-        context: typer.Context, target: Target, at: At = None, wrt: Wrt = None, output: Outputs = None,
-        mode: Annotated[Mode, typer.Option("--mode", help="How to compute it; the numbers are the same up to rounding.")] = "auto",
-        form: Form = "text", out: Into = None, timeout: Timeout = None, server: Server = "",
-    ) -> None:  # fmt: skip
-        from gradproof._cli.compute import Wanted, run_compute
-
-        wanted = Wanted(
-            verb, target.strip(), tuple(at or ()), tuple(wrt or ()), tuple(output or ()), mode, form, out, timeout, server
-        )  # fmt: skip
-        finish(lambda: run_compute(wanted), debug=context.obj)
-
-    app.command(verb, help=sentence)(command)
-
-
-derivative("grad", "Print the gradient of a function with one number as output.")
-derivative("jacobian", "Print the Jacobian of a function: (*output.shape, *input.shape).")
-derivative("hessian", "Print the Hessian of a function with one number as output.")
-
-
-@app.command("show")
-def show_program(
-    context: typer.Context,
-    target: Target,
-    at: At = None,
-    dot: Annotated[bool, typer.Option("--dot", help="Draw it for Graphviz.")] = False,
-    mermaid: Annotated[bool, typer.Option("--mermaid", help="Draw it for Mermaid.")] = False,
-    out: Into = None,
-    server: Server = "",
-) -> None:
-    """Print a function as a program, typed when a point is given."""
+def _show(given: argparse.Namespace) -> int:
     from gradproof._cli.programs import run_show
 
-    form: Literal["text", "dot", "mermaid"] = "dot" if dot else "mermaid" if mermaid else "text"
-    finish(lambda: run_show(target.strip(), tuple(at or ()), form, out, server), debug=context.obj)
+    return run_show(given.target, tuple(given.at), given.form, given.out, given.server)
 
 
-@app.command()
-def convert(
-    context: typer.Context,
-    target: Target,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "-o", "--out", metavar="FILE", help="The program file: .gpb is binary, .gpt is text."
-        ),
-    ],
-    at: At = None,
-) -> None:
-    """Write a function as a program file, all of it or nothing."""
+def _convert_options(p: Parser) -> None:
+    _target(p)
+    p.add_argument(
+        "-o", "--out", metavar="FILE", type=Path, required=True,
+        help="the program file: .gpb is binary, .gpt is text",
+    )  # fmt: skip
+
+
+def _convert(given: argparse.Namespace) -> int:
     from gradproof._cli.programs import run_convert
 
-    finish(lambda: run_convert(target.strip(), tuple(at or ()), out), debug=context.obj)
+    return run_convert(given.target, tuple(given.at), given.out)
 
 
-@app.command()
-def ops(
-    context: typer.Context,
-    family: Annotated[
-        str, typer.Option("--family", metavar="NAME", help="Only this part of the catalogue.")
-    ] = "",
-    form: Form = "text",
-    server: Server = "",
-) -> None:
-    """List the operations a program can be made of."""
+def _ops_options(p: Parser) -> None:
+    p.add_argument("--family", metavar="NAME", default="", help="only this part of the catalogue")
+    _format(p)
+    _server(p)
+
+
+def _ops(given: argparse.Namespace) -> int:
     from gradproof._cli.catalogue import run_ops
 
-    finish(lambda: run_ops(family, form, server), debug=context.obj)
+    return run_ops(given.family, given.format, given.server)
 
 
-@app.command()
-def explain(
-    context: typer.Context,
-    subject: Annotated[
-        str,
-        typer.Argument(
-            metavar="CODE|OP", help="The code or name of a finding, or an op.", show_default=False
-        ),
-    ],
-    form: Form = "text",
-    server: Server = "",
-) -> None:
-    """Explain a finding or an operation, and what to do about it."""
+def _explain_options(p: Parser) -> None:
+    p.add_argument(
+        "subject", metavar="CODE|OP", type=str.strip, help="the code or name of a finding, or an op"
+    )
+    _format(p)
+    _server(p)
+
+
+def _explain(given: argparse.Namespace) -> int:
     from gradproof._cli.catalogue import run_explain
 
-    finish(lambda: run_explain(subject, form, server), debug=context.obj)
+    return run_explain(given.subject, given.format, given.server)
 
 
-@app.command()
-def health(context: typer.Context, server: Server = "", timeout: Timeout = None) -> None:
-    """Ask whether a service answers."""
-    from gradproof._cli.serving import run_health
+def _serve_options(p: Parser) -> None:
+    p.add_argument(
+        "address", metavar="ADDRESS", nargs="?", default="",
+        help="unix:PATH or HOST:PORT to listen on (default: a socket of your own)",
+    )  # fmt: skip
+    p.add_argument(
+        "--insecure", action="store_true", help="listen beyond this machine without encryption"
+    )
+    p.add_argument(
+        "--threads", metavar="N", type=_count, help="calls that are computed at the same time"
+    )
+    p.add_argument(
+        "--grace",
+        metavar="SECONDS",
+        type=_not_negative,
+        help="time for open calls when told to stop",
+    )
 
-    finish(lambda: run_health(server, timeout), debug=context.obj)
 
-
-@app.command(
-    add_help_option=False,
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-)
-def serve(context: typer.Context) -> None:
-    """Start a service (its settings: gradproof serve --help)."""
+def _serve(given: argparse.Namespace) -> int:
     from gradproof._cli.serving import run_serve
 
-    finish(lambda: run_serve(list(context.args)), debug=context.obj)
+    return run_serve(
+        given.address, insecure=given.insecure, threads=given.threads, grace_s=given.grace
+    )
+
+
+def _health_options(p: Parser) -> None:
+    p.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=_above_zero,
+        help="give up after so many seconds (exit code 4)",
+    )
+    _server(p)
+
+
+def _health(given: argparse.Namespace) -> int:
+    from gradproof._cli.serving import run_health
+
+    return run_health(given.server, given.timeout)
+
+
+Body = Callable[[argparse.Namespace], int]
+COMMANDS: Final[dict[str, tuple[str, Callable[[Parser], None], Body]]] = {
+    "check": (
+        "Check the derivatives of a function, and those claimed for it.",
+        _check_options,
+        _check,
+    ),
+    "eval": ("Print the outputs of a function at a point.", _eval_options, _compute),
+    "grad": (
+        "Print the gradient of a function with one number as output.",
+        _derivative_options("grad"),
+        _compute,
+    ),
+    "jacobian": (
+        "Print the Jacobian of a function, of shape (*output.shape, *input.shape).",
+        _derivative_options("jacobian"),
+        _compute,
+    ),
+    "hessian": (
+        "Print the Hessian of a function with one number as output.",
+        _derivative_options("hessian"),
+        _compute,
+    ),
+    "show": ("Print a function as a program, typed when a point is given.", _show_options, _show),
+    "convert": (
+        "Write a function as a program file, all of it or nothing.",
+        _convert_options,
+        _convert,
+    ),
+    "ops": ("List the operations a program can be made of.", _ops_options, _ops),
+    "explain": (
+        "Explain a finding or an operation, and what to do about it.",
+        _explain_options,
+        _explain,
+    ),
+    "serve": ("Start a service; it runs until it is interrupted.", _serve_options, _serve),
+    "health": ("Ask whether a service answers.", _health_options, _health),
+}
+
+
+def _not_negative(text: str) -> float:
+    return _number(text, lambda x: x >= 0, "a number of zero or more")
+
+
+def _above_zero(text: str) -> float:
+    return _number(text, lambda x: x > 0, "a number above zero")
+
+
+def _count(text: str) -> int:
+    return int(_number(text, lambda x: x >= 0 and x == int(x), "a whole number of zero or more"))
+
+
+def _number(text: str, fits: Callable[[float], bool], expected: str) -> float:
+    try:
+        value = int(text) if text.strip().isdigit() else float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or not fits(value):
+        raise argparse.ArgumentTypeError(f"expected {expected}, {text.strip()!r} came")
+    return value

@@ -29,16 +29,9 @@ class Case:
 
     def command(self, verb: str, *options: str, wrt: tuple[str, ...] | None = None) -> str:
         """The same target and point under another verb, ready to be pasted into a shell."""
-        words = ["gradproof", verb]
-        words += ["--", self.target] if self.target.startswith("-") else [self.target]
-        options_first = [w for at in self.at for w in ("--at", at)]
-        options_first += [w for name in (self.wrt if wrt is None else wrt) for w in ("--wrt", name)]
-        options_first += [w for name in self.outputs for w in ("--output", name)]
-        if self.server:
-            options_first += ["--server", self.server]
-        head = words[:2]
-        return shlex.join(
-            [*head, *options_first, *options, *words[2:]]
-            if "--" in words
-            else [*words, *options_first, *options]
-        )
+        words = ["gradproof", verb, self.target]
+        words += [w for at in self.at for w in ("--at", at)]
+        words += [w for name in (self.wrt if wrt is None else wrt) for w in ("--wrt", name)]
+        words += [w for name in self.outputs for w in ("--output", name)]
+        words += ["--server", self.server] if self.server else []
+        return shlex.join([*words, *options])

@@ -1,3 +1,137 @@
 """`eval`, `grad`, `jacobian`, `hessian`: the numbers themselves, whole and exact."""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from gradproof_proto.tensors import from_tensor
+from gradproof_proto.v1 import check_pb2 as chk
+from gradproof_proto.v1 import derivative_pb2 as der
+from gradproof_proto.v1 import program_pb2 as pb
+
+from gradproof._cli import numbers
+from gradproof._cli.asking import Format, deliver, service
+from gradproof._cli.findings_page import add_findings
+from gradproof._cli.json_text import array_record, json_text
+from gradproof._cli.page import page_for, show
+from gradproof._cli.progress import progress
+from gradproof._cli.report_page import derivative_name
+from gradproof._cli.subject import Aimed, aimed
+from gradproof._cli.trouble import AGREES, FINDINGS, USAGE
+from gradproof._report import dense, word
+
+Verb = Literal["eval", "grad", "jacobian", "hessian"]
+Named = tuple[str, np.ndarray[Any, Any]]
+KINDS: Final = {
+    "grad": chk.DERIVATIVE_KIND_GRADIENT,
+    "jacobian": chk.DERIVATIVE_KIND_JACOBIAN,
+    "hessian": chk.DERIVATIVE_KIND_HESSIAN,
+}
+MODES: Final = {"auto": der.MODE_AUTO, "forward": der.MODE_FORWARD, "reverse": der.MODE_REVERSE}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One call of such a command, as it was asked."""
+
+    verb: Verb
+    target: str
+    at: tuple[str, ...]
+    wrt: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    mode: Literal["auto", "forward", "reverse"] = "auto"
+    form: Format = "text"
+    out: Path | None = None
+    timeout_s: float | None = None
+    server: str = ""
+
+
+def run_compute(wanted: Wanted) -> int:
+    """Compute and print; exits 2 when a finding says why nothing could be computed."""
+    this = aimed(wanted.target, wanted.at)
+    assert this.subject is not None
+    if wanted.verb == "eval" and this.subject.plain is not None:
+        return _outputs(wanted, this.subject.plain)
+    point = this.subject.point
+    with service(wanted.server) as transport, progress(wanted.target):
+        if wanted.verb == "eval":
+            request = der.EvaluateRequest(program=this.program.message, point=point)
+            values = transport.evaluate(request, timeout_s=wanted.timeout_s)
+            answer = der.DifferentiateResponse(outputs=values.outputs, findings=values.findings)
+        else:
+            answer = transport.differentiate(
+                _request(wanted, this, point), timeout_s=wanted.timeout_s
+            )
+    if answer.findings:
+        page = page_for(sys.stderr)
+        add_findings(page, answer.findings, source=this.source)
+        show(page, sys.stderr)
+    outputs = [(o.name, from_tensor(o.tensor)) for o in answer.outputs]
+    if not outputs:
+        return USAGE
+    if wanted.verb == "eval":
+        return _outputs(wanted, outputs)
+    return _derivatives(wanted, outputs, answer.derivatives)
+
+
+def _request(
+    wanted: Wanted, this: Aimed, point: Sequence[pb.NamedTensor]
+) -> der.DifferentiateRequest:
+    return der.DifferentiateRequest(
+        program=this.program.message, point=point, kind=KINDS[wanted.verb],
+        mode=MODES[wanted.mode], options=chk.Options(wrt=wanted.wrt, outputs=wanted.outputs),
+    )  # fmt: skip
+
+
+def _outputs(wanted: Wanted, outputs: Sequence[Named]) -> int:
+    if wanted.form == "json":
+        deliver(json_text({"outputs": {n: array_record(a) for n, a in outputs}}), wanted.out)
+    else:
+        deliver(_text(outputs), wanted.out)
+    return AGREES
+
+
+def _derivatives(
+    wanted: Wanted, outputs: Sequence[Named], derivatives: Sequence[chk.Derivative]
+) -> int:
+    arrays = [dense(d) for d in derivatives]
+    if wanted.form == "json":
+        record = {
+            "outputs": {n: array_record(a) for n, a in outputs},
+            "derivatives": [
+                {
+                    "kind": word(chk.DerivativeKind, d.kind, "DERIVATIVE_KIND_"),
+                    "output": d.output, "input": d.input, "second_input": d.second_input,
+                    **array_record(a),
+                }
+                for d, a in zip(derivatives, arrays, strict=True)
+            ],
+        }  # fmt: skip
+        deliver(json_text(record), wanted.out)
+    else:
+        named = len({d.output for d in derivatives}) > 1
+        order = 2 if wanted.verb == "hessian" else 1
+        names = [
+            derivative_name(d.output, d.input, d.second_input or d.input, named=named, order=order)
+            for d in derivatives
+        ]
+        deliver(_text(list(zip(names, arrays, strict=True))), wanted.out)
+    return AGREES if all(np.isfinite(a).all() for a in arrays) else FINDINGS
+
+
+def _text(named: Sequence[Named]) -> str:
+    """One array as it is; several as `name = array`, so that the numbers stay easy to cut out."""
+    width = page_for().width
+    if len(named) == 1:
+        return numbers.full(named[0][1], width) + "\n"
+    parts: list[str] = []
+    for name, array in named:
+        text = numbers.full(array, width - len(name) - 3)
+        indent = "\n" + " " * (len(name) + 3)
+        parts.append(f"{name} = {text.replace(chr(10), indent)}\n")
+    return "".join(parts)

@@ -67,12 +67,16 @@ def add_frame(page: Page, place: Located, text: str = "", indent: str = "    ") 
     if not place.line or place.line > len(lines):
         return
     if len(lines) == 1:
-        page.add(f"{indent}{lines[0]}")
-        _caret(page, place, lines[0], indent)
+        if caret := _caret(place, lines[0], indent):
+            page.add(f"{indent}{lines[0]}")
+            page.add((caret, "red"))
         return
-    first, last = max(place.line - AROUND, 1), min(place.line + AROUND, len(lines))
+    first = max(place.line - AROUND, 1)
     while first < place.line and not lines[first - 1].strip():
         first += 1
+    last = min(first + 2 * AROUND, len(lines))
+    while last > place.line and not lines[last - 1].strip():
+        last -= 1
     gutter = len(str(last))
     for n in range(first, last + 1):
         meant = n == place.line
@@ -81,19 +85,20 @@ def add_frame(page: Page, place: Located, text: str = "", indent: str = "    ") 
             (f"{indent}{'>' if meant else ' '} {n:>{gutter}} | ", "dim"),
             (shown, "bold" if meant else "dim"),
         )
-        if meant:
-            _caret(page, place, shown, f"{indent}  {'':>{gutter}} | ")
+        if meant and (caret := _caret(place, shown, f"{indent}  {'':>{gutter}} | ")):
+            page.add((caret, "red"))
 
 
-def _caret(page: Page, place: Located, line: str, indent: str) -> None:
+def _caret(place: Located, line: str, indent: str) -> str:
+    """The line of carets under the columns that are meant; empty when they are unknown or all of the line."""
     if not 0 < place.column <= len(line) + 1:
-        return
+        return ""
     single = place.end_line in (0, place.line)
     end = place.end_column if single and place.end_column > place.column else place.column + 1
-    if place.column == 1 + len(line) - len(line.lstrip()) and end >= len(line.rstrip()) > 1:
-        return  # the whole line is meant: the mark in front of it says so
+    if place.column == 1 + len(line) - len(line.lstrip()) and end > len(line.rstrip()) > 1:
+        return ""
     width = max(1, min(end, len(line) + 1) - place.column)
-    page.add((f"{indent}{' ' * (place.column - 1)}{'^' * width}", "red"))
+    return f"{indent}{' ' * (place.column - 1)}{'^' * width}"
 
 
 def _lines(file: str) -> list[str]:

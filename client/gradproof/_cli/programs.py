@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Literal
 
+from gradproof_proto.v1 import derivative_pb2 as der
+
 from gradproof._cli.asking import deliver, service, write_file
 from gradproof._cli.page import page_for, show, write
-from gradproof._cli.subject import Subject, subject
+from gradproof._cli.subject import Aimed, aimed
 from gradproof._cli.trouble import AGREES, Mistake
 from gradproof._program import BINARY_SUFFIX, TEXT_SUFFIX
-from gradproof_proto.v1 import derivative_pb2 as der
 
 Picture = Literal["text", "dot", "mermaid"]
 
 
-def run_show(
-    target: str, at: tuple[str, ...], form: Picture, out: Path | None, server: str
-) -> int:
+def run_show(target: str, at: tuple[str, ...], form: Picture, out: Path | None, server: str) -> int:
     """Print the program of a target: its text form, or a picture."""
-    this = subject(target, at, as_program=True)
-    typed = _inspect(this, server) if this.point else None
+    this = aimed(target, at, partial=True)
+    typed = _inspect(this, server) if this.subject else None
     types = {n.node: ", ".join(n.types) for n in typed.nodes} if typed else {}
     if form == "text":
         deliver(typed.text if typed and typed.text else this.program.to_text(), out)
@@ -38,23 +38,22 @@ def run_convert(target: str, at: tuple[str, ...], out: Path) -> int:
         raise Mistake(
             f"{out}: expected a name that ends in {BINARY_SUFFIX} (binary) or {TEXT_SUFFIX} (text)"
         )
-    this = subject(target, at, as_program=True)
+    this = aimed(target, at, partial=True)
     program = this.program
     write_file(out, program.to_text() if out.suffix == TEXT_SUFFIX else program.to_bytes())
     write(f"{out}: {program.name}({', '.join(program.inputs)}), {program.node_count} nodes\n")
     return AGREES
 
 
-def _inspect(this: Subject, server: str) -> der.InspectResponse:
-    request = der.InspectRequest(program=this.program.message, point=this.named_point, nodes=True)
+def _inspect(this: Aimed, server: str) -> der.InspectResponse:
+    assert this.subject is not None
+    request = der.InspectRequest(program=this.program.message, point=this.subject.point, nodes=True)
     with service(server) as transport:
         response = transport.inspect(request)
     if response.findings:
         from gradproof._cli.findings_page import add_findings
 
-        page = page_for()
+        page = page_for(sys.stderr)
         add_findings(page, response.findings, source=this.source)
-        import sys
-
         show(page, sys.stderr)
     return response

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from gradproof_proto.tensors import from_tensor
@@ -63,6 +63,8 @@ class Shown:
     report: pb.Report
     case: Case
     gutter: int
+    framed: set[str] = field(default_factory=set[str])
+    """The places whose source lines are on the page already."""
 
     def row(self, name: str, text: str, style: str = "", *, mark: str = "  ") -> None:
         """A name in the left column, and what is said of it."""
@@ -224,7 +226,9 @@ def _block(shown: Shown, c: pb.Comparison) -> None:
     if where := label(finding.location):
         scope = f" in {finding.location.scope}" if finding.location.scope else ""
         page.add(f"    claim written at {where}{scope}")
-        add_frame(page, finding.location)
+        if where not in shown.framed:
+            add_frame(page, finding.location)
+            shown.framed.add(where)
 
 
 def _state(c: pb.Comparison, against: str) -> str:
@@ -276,9 +280,14 @@ def _carriage(shown: Shown) -> None:
     origin = shown.report.origin
     road = ROADS.get(origin.carriage, "")
     trouble = shown.report.verdict != pb.VERDICT_AGREES
-    if road and (origin.reason or trouble or origin.carriage == pb.CARRIAGE_BLACK_BOX):
-        because = f": {origin.reason}" if origin.reason else ""
+    if road and (trouble or origin.carriage == pb.CARRIAGE_BLACK_BOX):
+        because = f": {first_reason(origin.reason)}" if origin.reason else ""
         shown.page.wrap(f"the function {road}{because}", "    ", "dim", first="  ")
+
+
+def first_reason(reason: str) -> str:
+    """Why the best road was closed, without why the lesser ones were: usually it is the same."""
+    return reason.partition("; namespace tracing: ")[0].removeprefix("array tracing: ")
 
 
 def _options(shown: Shown) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NoReturn
+from typing import Final
 
 from gradproof._cli.frames import add_frame, relative
 from gradproof._cli.page import page_for, show
@@ -45,13 +45,6 @@ class UserFrame:
     end_line: int
     end_column: int
     scope: str
-
-
-def finish(work: Callable[[], int], *, debug: bool = False) -> NoReturn:
-    """Do the work of a command and leave with its exit code; tells whatever went wrong on stderr."""
-    import typer
-
-    raise typer.Exit(guarded(work, debug=debug))
 
 
 def guarded(work: Callable[[], int], *, debug: bool = False) -> int:
@@ -103,6 +96,16 @@ def say(sentence: str, frame: UserFrame | None = None) -> None:
 
 def raised_by_user(error: BaseException) -> UserFrame | None:
     """The innermost line outside this package and outside installed packages that raised the error."""
+    if isinstance(error, SyntaxError) and error.filename and _users(error.filename):
+        start = error.offset or 0
+        return UserFrame(
+            error.filename,
+            error.lineno or 0,
+            start,
+            error.end_lineno or 0,
+            error.end_offset or 0,
+            "the module",
+        )
     found: UserFrame | None = None
     at: TracebackType | None = error.__traceback__
     while at is not None:

@@ -1,0 +1,94 @@
+"""`check`: the verdict over a function's derivatives, and over those that are claimed for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from gradproof_proto.v1 import check_pb2 as pb
+
+from gradproof._check import run_check as check
+from gradproof._cli.asking import Format, service, write_file
+from gradproof._cli.case import Case
+from gradproof._cli.findings_page import ILL_TYPED
+from gradproof._cli.page import Page, page_for, show, write
+from gradproof._cli.progress import progress
+from gradproof._cli.report_page import add_report
+from gradproof._cli.subject import point_of, points_are_options, resolved
+from gradproof._cli.trouble import AGREES, FINDINGS, INCONCLUSIVE, USAGE
+
+Level = Literal["error", "warning", "info"]
+LEVELS: Final = {
+    "info": pb.SEVERITY_INFO, "warning": pb.SEVERITY_WARNING, "error": pb.SEVERITY_ERROR,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One call of `check`, as it was asked; the options mean what `check.proto` says of them."""
+
+    target: str
+    claim: str
+    claim_kind: str | None
+    at: tuple[str, ...]
+    wrt: tuple[str, ...]
+    outputs: tuple[str, ...]
+    order: int = 1
+    rtol: float | None = None
+    atol: float | None = None
+    tau: float | None = None
+    rng_seed: int = 0
+    profile: str = "numpy"
+    form: Format = "text"
+    out: Path | None = None
+    timeout_s: float | None = None
+    server: str = ""
+    exit_zero: bool = False
+    fail_level: Level = "error"
+
+
+def run_check(asked: Asked) -> int:
+    """Check, show the report, and give the exit code it stands for."""
+    target = resolved(asked.target)
+    claim = resolved(asked.claim).subject if asked.claim else None
+    point = point_of(asked.at)
+    with (
+        service(asked.server) as transport,
+        progress(f"checking {asked.target}"),
+        points_are_options(target),
+    ):
+        report = check(
+            transport, target.subject, at=point, claim=claim, claim_kind=asked.claim_kind,
+            wrt=asked.wrt or None, outputs=asked.outputs or None, rtol=asked.rtol, atol=asked.atol,
+            tau=asked.tau, rng_seed=asked.rng_seed, profile=asked.profile, order=asked.order,
+            timeout_s=asked.timeout_s,
+        )  # fmt: skip
+    case = Case(
+        asked.target, asked.claim, asked.at, asked.wrt, asked.outputs, asked.server,
+        source=asked.target if target.kind == "expression" else "",
+    )  # fmt: skip
+    page = page_for() if asked.out is None else Page()
+    if asked.form == "text":
+        add_report(page, report.message, case)
+        if asked.out is None:
+            show(page)
+    text = page.plain() if asked.form == "text" else report.to_json() + "\n"
+    if asked.out is not None:
+        write_file(asked.out, text)
+    elif asked.form == "json":
+        write(text)
+    return exit_code(report.message, asked.fail_level, exit_zero=asked.exit_zero)
+
+
+def exit_code(report: pb.Report, fail_level: Level, *, exit_zero: bool = False) -> int:
+    """The exit code a report stands for; a program that cannot be run is unreadable input."""
+    if any(f.code in ILL_TYPED and f.severity == pb.SEVERITY_ERROR for f in report.findings):
+        return USAGE
+    if exit_zero:
+        return AGREES
+    least = LEVELS[fail_level]
+    grave = any((f.severity or pb.SEVERITY_WARNING) >= least for f in report.findings)
+    if report.verdict == pb.VERDICT_DISAGREES or grave:
+        return FINDINGS
+    return AGREES if report.verdict == pb.VERDICT_AGREES else INCONCLUSIVE
