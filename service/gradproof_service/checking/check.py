@@ -89,6 +89,7 @@ def check(
         entries_checked=sum(c.entries for c in comparisons if c.against is not Source.FORWARD),
         entries_total=sum(c.entries_total for c in comparisons if c.against is not Source.FORWARD),
         directions=sum(o.witness.directions + o.reference.directions for o in orders),
+        proofs=tuple(p for judge in judges.values() for p in judge.proofs),
         options=options,
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradproof_service.arrays import FLOATS, Array, Shape, type_of
 from gradproof_service.checking.compare import Pair, compare, row_scale
+from gradproof_service.checking.prove import prove
 from gradproof_service.checking.reference import Block, Reference, blocks_of
 from gradproof_service.checking.report import (
     Answer,
@@ -17,6 +18,7 @@ from gradproof_service.checking.report import (
     Comparison,
     Kind,
     Options,
+    Proof,
     Source,
     Verdict,
 )
@@ -50,6 +52,7 @@ class Judge:
     program: Program | None
     ask: Asker | None
     subject: Source = Source.CLAIM
+    proofs: list[Proof] = field(default_factory=list[Proof])
     comparisons: list[Comparison] = field(default_factory=list[Comparison])
     findings: list[Finding] = field(default_factory=list[Finding])
     coarse: dict[float, dict[tuple[int, int], Block]] = field(
@@ -140,22 +143,28 @@ def _compare(
     judge: Judge, claim: Claim, o: int, i: int, claimed: Array, expected: Expected,
     seeds: Array | None, eps: float,
 ) -> None:  # fmt: skip
-    options = judge.options
+    options, shape = judge.options, claimed.shape
     rtol = RTOL[np.dtype(np.float32 if eps > 2.0**-52 else np.float64)]
     rtol = rtol if options.rtol is None else options.rtol
     forgiven = rtol * np.abs(expected.value) + (options.atol or 0.0) + expected.open
-    shape = claimed.shape
-    comparison = compare(
-        _pair(judge, claim, o, i), claimed, expected.value.reshape(shape),
-        SLACK * expected.bar.reshape(shape), forgiven=forgiven.reshape(shape),
-        scale=row_scale(expected.value).reshape(shape), tau=options.tau,
-        directions=0 if seeds is None else len(seeds),
-        reason=expected.reason if np.isfinite(expected.value).all() else "overflow",
-    )  # fmt: skip
+    pair = _pair(judge, claim, o, i)
+
+    def held(given: Array) -> Comparison:
+        return compare(
+            pair, given, expected.value.reshape(shape), SLACK * expected.bar.reshape(shape),
+            forgiven=forgiven.reshape(shape), scale=row_scale(expected.value).reshape(shape),
+            tau=options.tau, directions=0 if seeds is None else len(seeds),
+            reason=expected.reason if np.isfinite(expected.value).all() else "overflow",
+        )  # fmt: skip
+
+    comparison = held(claimed)
     judge.comparisons.append(comparison)
     if comparison.verdict is Verdict.DISAGREES:
         judge.findings.append(_differs(judge, claim, o, i, comparison))
-    elif comparison.verdict is Verdict.AGREES and options.rtol is None:
+        return
+    if options.prove:
+        judge.proofs.append(prove(pair, claimed, options.tau, held))
+    if comparison.verdict is Verdict.AGREES and options.rtol is None:
         _note_precision(judge, claim, o, i, comparison, claimed, expected)
 
 

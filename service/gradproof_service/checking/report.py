@@ -59,7 +59,8 @@ class Options:
     `rtol`, `atol`: a claim may differ by `atol + rtol * |reference|` beyond the error bar
     (None: 5e-7 relative for float64 claims, 1e-3 for float32, and the rounding level).
     `tau`: relative error that a pass must be able to see. `witness_evaluations`: most evaluations
-    of the function that the independent witness may spend (0: as many as it needs).
+    of the function that the independent witness may spend (0: as many as it needs). `prove`: plant
+    faults into every claim and count how many this check catches.
     """
 
     wrt: tuple[str, ...] = ()
@@ -73,6 +74,7 @@ class Options:
     order: int = 1
     derivatives_limit_bytes: int = 1 << 20
     suppress: tuple[str, ...] = ()
+    prove: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,18 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """How many planted faults one claim's check caught, and the names of those it missed."""
+
+    output: str
+    input: str
+    kind: Kind
+    planted: int
+    caught: int
+    missed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The whole answer to one check; equal requests give equal reports, byte for byte."""
 
@@ -153,6 +167,7 @@ class Report:
     entries_checked: int = 0
     entries_total: int = 0
     directions: int = 0
+    proofs: tuple[Proof, ...] = ()
     options: Options = field(default_factory=Options)
 
 

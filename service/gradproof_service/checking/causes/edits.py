@@ -233,7 +233,6 @@ def _softmax(use: Use) -> Iterator[Edit]:
         ("inner", "the factor p is left out", g - inner),
         ("log", "the rule of log-softmax is used", g - p * total),
         ("plain", "the rule of softmax is used", p * (g - inner)),
-        ("no sum", "the sum of the cotangent is left out", g - p),
     ):
         yield Edit(text, "F11", says, lambda made=made: made)
 
