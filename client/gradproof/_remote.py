@@ -167,17 +167,18 @@ class RemoteTransport:
 
     def health(self, *, timeout_s: float | None = None) -> str:
         """`serving` or `not serving`; raises `ServiceUnavailable` when nobody answers in time."""
+        asked = health_pb2.HealthCheckRequest()
+        limit = CONNECT_TIMEOUT_S if timeout_s is None else timeout_s
         try:
-            answer = self._health.Check(
-                health_pb2.HealthCheckRequest(),
-                timeout=CONNECT_TIMEOUT_S if timeout_s is None else timeout_s,
-            )
+            answer = self._health.Check(asked, timeout=limit)
         except grpc.RpcError as error:
             if _code(error) in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                 raise self._absent() from None
             raise ServiceUnavailable(
                 f"{self.address}: something answers there, but it is no gradproof service; mend the address"
             ) from None
+        except ValueError:
+            raise self._closed() from None
         serving = answer.status == health_pb2.HealthCheckResponse.SERVING
         return "serving" if serving else "not serving"
 
@@ -240,9 +241,8 @@ class RemoteTransport:
             return work()
         except grpc.RpcError as error:
             self._raise(error)
-        except ValueError as error:
-            # what gRPC says about a channel that was closed
-            raise ServiceUnavailable(f"{self.address}: {error}; connect again") from None
+        except ValueError:  # what gRPC raises for a channel that was closed
+            raise self._closed() from None
 
     def _raise(self, error: grpc.RpcError) -> NoReturn:
         code = _code(error)
@@ -258,6 +258,9 @@ class RemoteTransport:
                 "call: it did not finish in time and was stopped; give it more time or ask for less"
             )
         raise fault(kind or _KINDS.get(code, "internal"), message, field_path) from None
+
+    def _closed(self) -> ServiceUnavailable:
+        return ServiceUnavailable(f"{self.address}: this connection was closed; connect again")
 
     def _absent(self) -> ServiceUnavailable:
         return ServiceUnavailable(
