@@ -85,6 +85,12 @@ class EmbeddedTransport:
                 raise raised[0] from None
             raise
 
+    def sample_points(
+        self, request: der.SamplePointsRequest, *, timeout_s: float | None = None
+    ) -> der.SamplePointsResponse:
+        """Points inside the domain, on both sides of branches."""
+        return _call(self._application.sample_points, request, timeout_s)
+
     def inspect(
         self, request: der.InspectRequest, *, timeout_s: float | None = None
     ) -> der.InspectResponse:

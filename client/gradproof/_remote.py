@@ -141,6 +141,12 @@ class RemoteTransport:
             call.cancel()
         raise ServiceFault(f"{self.address}: the probe ended without a report; please report it")
 
+    def sample_points(
+        self, request: der.SamplePointsRequest, *, timeout_s: float | None = None
+    ) -> der.SamplePointsResponse:
+        """Points inside the domain, on both sides of branches."""
+        return self._call(self._derivatives.SamplePoints, request, timeout_s)
+
     def inspect(
         self, request: der.InspectRequest, *, timeout_s: float | None = None
     ) -> der.InspectResponse:

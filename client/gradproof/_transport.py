@@ -55,6 +55,12 @@ class Transport(Protocol):
         """A check of a function that only the caller can evaluate; `answer` is called in the calling thread."""
         ...
 
+    def sample_points(
+        self, request: der.SamplePointsRequest, *, timeout_s: float | None = None
+    ) -> der.SamplePointsResponse:
+        """Points inside the domain, on both sides of branches."""
+        ...
+
     def inspect(
         self, request: der.InspectRequest, *, timeout_s: float | None = None
     ) -> der.InspectResponse:

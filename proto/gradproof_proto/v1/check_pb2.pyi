@@ -127,7 +127,7 @@ class SourceLocation(_message.Message):
     def __init__(self, file: _Optional[str] = ..., line: _Optional[int] = ..., column: _Optional[int] = ..., end_line: _Optional[int] = ..., end_column: _Optional[int] = ..., scope: _Optional[str] = ..., source_node: _Optional[str] = ..., callers: _Optional[_Iterable[_Union[SourceLocation, _Mapping]]] = ...) -> None: ...
 
 class Options(_message.Message):
-    __slots__ = ("wrt", "outputs", "rtol", "atol", "tau", "witness_evaluations", "rng_seed", "profile", "compute_dtype", "order", "derivatives_limit_bytes", "suppress")
+    __slots__ = ("wrt", "outputs", "rtol", "atol", "tau", "witness_evaluations", "rng_seed", "profile", "compute_dtype", "order", "derivatives_limit_bytes", "suppress", "prove")
     WRT_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     RTOL_FIELD_NUMBER: _ClassVar[int]
@@ -140,6 +140,7 @@ class Options(_message.Message):
     ORDER_FIELD_NUMBER: _ClassVar[int]
     DERIVATIVES_LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
     SUPPRESS_FIELD_NUMBER: _ClassVar[int]
+    PROVE_FIELD_NUMBER: _ClassVar[int]
     wrt: _containers.RepeatedScalarFieldContainer[str]
     outputs: _containers.RepeatedScalarFieldContainer[str]
     rtol: float
@@ -152,7 +153,8 @@ class Options(_message.Message):
     order: int
     derivatives_limit_bytes: int
     suppress: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, wrt: _Optional[_Iterable[str]] = ..., outputs: _Optional[_Iterable[str]] = ..., rtol: _Optional[float] = ..., atol: _Optional[float] = ..., tau: _Optional[float] = ..., witness_evaluations: _Optional[int] = ..., rng_seed: _Optional[int] = ..., profile: _Optional[_Union[Profile, str]] = ..., compute_dtype: _Optional[_Union[_program_pb2.Dtype, str]] = ..., order: _Optional[int] = ..., derivatives_limit_bytes: _Optional[int] = ..., suppress: _Optional[_Iterable[str]] = ...) -> None: ...
+    prove: bool
+    def __init__(self, wrt: _Optional[_Iterable[str]] = ..., outputs: _Optional[_Iterable[str]] = ..., rtol: _Optional[float] = ..., atol: _Optional[float] = ..., tau: _Optional[float] = ..., witness_evaluations: _Optional[int] = ..., rng_seed: _Optional[int] = ..., profile: _Optional[_Union[Profile, str]] = ..., compute_dtype: _Optional[_Union[_program_pb2.Dtype, str]] = ..., order: _Optional[int] = ..., derivatives_limit_bytes: _Optional[int] = ..., suppress: _Optional[_Iterable[str]] = ..., prove: _Optional[bool] = ...) -> None: ...
 
 class ClaimValues(_message.Message):
     __slots__ = ("value", "seeds")
@@ -314,8 +316,24 @@ class Finding(_message.Message):
     related: _containers.RepeatedCompositeFieldContainer[SourceLocation]
     def __init__(self, code: _Optional[str] = ..., name: _Optional[str] = ..., severity: _Optional[_Union[Severity, str]] = ..., message: _Optional[str] = ..., node: _Optional[int] = ..., op: _Optional[str] = ..., function: _Optional[int] = ..., location: _Optional[_Union[SourceLocation, _Mapping]] = ..., input: _Optional[str] = ..., output: _Optional[str] = ..., elements: _Optional[_Iterable[_Union[ElementIndex, _Mapping]]] = ..., element_count: _Optional[int] = ..., numbers: _Optional[_Iterable[_Union[NamedNumber, _Mapping]]] = ..., cause: _Optional[str] = ..., mend: _Optional[str] = ..., confirmed: _Optional[bool] = ..., related: _Optional[_Iterable[_Union[SourceLocation, _Mapping]]] = ...) -> None: ...
 
+class Proof(_message.Message):
+    __slots__ = ("output", "input", "kind", "planted", "caught", "missed")
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PLANTED_FIELD_NUMBER: _ClassVar[int]
+    CAUGHT_FIELD_NUMBER: _ClassVar[int]
+    MISSED_FIELD_NUMBER: _ClassVar[int]
+    output: str
+    input: str
+    kind: DerivativeKind
+    planted: int
+    caught: int
+    missed: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, output: _Optional[str] = ..., input: _Optional[str] = ..., kind: _Optional[_Union[DerivativeKind, str]] = ..., planted: _Optional[int] = ..., caught: _Optional[int] = ..., missed: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class Report(_message.Message):
-    __slots__ = ("verdict", "comparisons", "findings", "outputs", "derivatives", "function", "origin", "witnesses", "evaluations", "entries_checked", "entries_total", "directions", "program_digest", "options", "service_version")
+    __slots__ = ("verdict", "comparisons", "findings", "outputs", "derivatives", "function", "origin", "witnesses", "evaluations", "entries_checked", "entries_total", "directions", "program_digest", "options", "service_version", "proofs")
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     COMPARISONS_FIELD_NUMBER: _ClassVar[int]
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
@@ -331,6 +349,7 @@ class Report(_message.Message):
     PROGRAM_DIGEST_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     SERVICE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PROOFS_FIELD_NUMBER: _ClassVar[int]
     verdict: Verdict
     comparisons: _containers.RepeatedCompositeFieldContainer[Comparison]
     findings: _containers.RepeatedCompositeFieldContainer[Finding]
@@ -346,4 +365,5 @@ class Report(_message.Message):
     program_digest: bytes
     options: Options
     service_version: str
-    def __init__(self, verdict: _Optional[_Union[Verdict, str]] = ..., comparisons: _Optional[_Iterable[_Union[Comparison, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., derivatives: _Optional[_Iterable[_Union[Derivative, _Mapping]]] = ..., function: _Optional[str] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ..., witnesses: _Optional[_Iterable[_Union[Source, str]]] = ..., evaluations: _Optional[int] = ..., entries_checked: _Optional[int] = ..., entries_total: _Optional[int] = ..., directions: _Optional[int] = ..., program_digest: _Optional[bytes] = ..., options: _Optional[_Union[Options, _Mapping]] = ..., service_version: _Optional[str] = ...) -> None: ...
+    proofs: _containers.RepeatedCompositeFieldContainer[Proof]
+    def __init__(self, verdict: _Optional[_Union[Verdict, str]] = ..., comparisons: _Optional[_Iterable[_Union[Comparison, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., derivatives: _Optional[_Iterable[_Union[Derivative, _Mapping]]] = ..., function: _Optional[str] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ..., witnesses: _Optional[_Iterable[_Union[Source, str]]] = ..., evaluations: _Optional[int] = ..., entries_checked: _Optional[int] = ..., entries_total: _Optional[int] = ..., directions: _Optional[int] = ..., program_digest: _Optional[bytes] = ..., options: _Optional[_Union[Options, _Mapping]] = ..., service_version: _Optional[str] = ..., proofs: _Optional[_Iterable[_Union[Proof, _Mapping]]] = ...) -> None: ...

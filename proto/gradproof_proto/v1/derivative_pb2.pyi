@@ -92,7 +92,7 @@ class DifferentiateResponse(_message.Message):
     def __init__(self, outputs: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., derivatives: _Optional[_Iterable[_Union[_check_pb2.Derivative, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[_check_pb2.Finding, _Mapping]]] = ..., program: _Optional[_Union[_program_pb2.Program, _Mapping]] = ...) -> None: ...
 
 class CheckRequest(_message.Message):
-    __slots__ = ("program", "program_blob", "function", "point", "claims", "options", "origin")
+    __slots__ = ("program", "program_blob", "function", "point", "claims", "options", "origin", "counterexample")
     PROGRAM_FIELD_NUMBER: _ClassVar[int]
     PROGRAM_BLOB_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
@@ -100,6 +100,7 @@ class CheckRequest(_message.Message):
     CLAIMS_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    COUNTEREXAMPLE_FIELD_NUMBER: _ClassVar[int]
     program: _program_pb2.Program
     program_blob: _program_pb2.BlobRef
     function: int
@@ -107,13 +108,16 @@ class CheckRequest(_message.Message):
     claims: _containers.RepeatedCompositeFieldContainer[_check_pb2.Claim]
     options: _check_pb2.Options
     origin: _check_pb2.Origin
-    def __init__(self, program: _Optional[_Union[_program_pb2.Program, _Mapping]] = ..., program_blob: _Optional[_Union[_program_pb2.BlobRef, _Mapping]] = ..., function: _Optional[int] = ..., point: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., claims: _Optional[_Iterable[_Union[_check_pb2.Claim, _Mapping]]] = ..., options: _Optional[_Union[_check_pb2.Options, _Mapping]] = ..., origin: _Optional[_Union[_check_pb2.Origin, _Mapping]] = ...) -> None: ...
+    counterexample: bool
+    def __init__(self, program: _Optional[_Union[_program_pb2.Program, _Mapping]] = ..., program_blob: _Optional[_Union[_program_pb2.BlobRef, _Mapping]] = ..., function: _Optional[int] = ..., point: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., claims: _Optional[_Iterable[_Union[_check_pb2.Claim, _Mapping]]] = ..., options: _Optional[_Union[_check_pb2.Options, _Mapping]] = ..., origin: _Optional[_Union[_check_pb2.Origin, _Mapping]] = ..., counterexample: _Optional[bool] = ...) -> None: ...
 
 class CheckResponse(_message.Message):
-    __slots__ = ("report",)
+    __slots__ = ("report", "counterexample")
     REPORT_FIELD_NUMBER: _ClassVar[int]
+    COUNTEREXAMPLE_FIELD_NUMBER: _ClassVar[int]
     report: _check_pb2.Report
-    def __init__(self, report: _Optional[_Union[_check_pb2.Report, _Mapping]] = ...) -> None: ...
+    counterexample: CheckRequest
+    def __init__(self, report: _Optional[_Union[_check_pb2.Report, _Mapping]] = ..., counterexample: _Optional[_Union[CheckRequest, _Mapping]] = ...) -> None: ...
 
 class CheckCase(_message.Message):
     __slots__ = ("name", "function", "point", "claims", "options", "origin")
@@ -266,3 +270,39 @@ class InspectResponse(_message.Message):
     findings: _containers.RepeatedCompositeFieldContainer[_check_pb2.Finding]
     program_digest: bytes
     def __init__(self, text: _Optional[str] = ..., nodes: _Optional[_Iterable[_Union[NodeDescription, _Mapping]]] = ..., output_types: _Optional[_Iterable[str]] = ..., flops: _Optional[float] = ..., peak_bytes: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[_check_pb2.Finding, _Mapping]]] = ..., program_digest: _Optional[bytes] = ...) -> None: ...
+
+class SamplePointsRequest(_message.Message):
+    __slots__ = ("program", "program_blob", "function", "point", "options", "count")
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_BLOB_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    POINT_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    program: _program_pb2.Program
+    program_blob: _program_pb2.BlobRef
+    function: int
+    point: _containers.RepeatedCompositeFieldContainer[_program_pb2.NamedTensor]
+    options: _check_pb2.Options
+    count: int
+    def __init__(self, program: _Optional[_Union[_program_pb2.Program, _Mapping]] = ..., program_blob: _Optional[_Union[_program_pb2.BlobRef, _Mapping]] = ..., function: _Optional[int] = ..., point: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., options: _Optional[_Union[_check_pb2.Options, _Mapping]] = ..., count: _Optional[int] = ...) -> None: ...
+
+class SampledPoint(_message.Message):
+    __slots__ = ("point",)
+    POINT_FIELD_NUMBER: _ClassVar[int]
+    point: _containers.RepeatedCompositeFieldContainer[_program_pb2.NamedTensor]
+    def __init__(self, point: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ...) -> None: ...
+
+class SamplePointsResponse(_message.Message):
+    __slots__ = ("points", "sides", "sides_seen", "unseen", "findings")
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    SIDES_FIELD_NUMBER: _ClassVar[int]
+    SIDES_SEEN_FIELD_NUMBER: _ClassVar[int]
+    UNSEEN_FIELD_NUMBER: _ClassVar[int]
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    points: _containers.RepeatedCompositeFieldContainer[SampledPoint]
+    sides: int
+    sides_seen: int
+    unseen: _containers.RepeatedScalarFieldContainer[str]
+    findings: _containers.RepeatedCompositeFieldContainer[_check_pb2.Finding]
+    def __init__(self, points: _Optional[_Iterable[_Union[SampledPoint, _Mapping]]] = ..., sides: _Optional[int] = ..., sides_seen: _Optional[int] = ..., unseen: _Optional[_Iterable[str]] = ..., findings: _Optional[_Iterable[_Union[_check_pb2.Finding, _Mapping]]] = ...) -> None: ...

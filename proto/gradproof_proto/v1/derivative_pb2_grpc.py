@@ -60,6 +60,11 @@ class DerivativeServiceStub:
                 request_serializer=gradproof__proto_dot_v1_dot_derivative__pb2.ProbeRequest.SerializeToString,
                 response_deserializer=gradproof__proto_dot_v1_dot_derivative__pb2.ProbeResponse.FromString,
                 _registered_method=True)
+        self.SamplePoints = channel.unary_unary(
+                '/gradproof.v1.DerivativeService/SamplePoints',
+                request_serializer=gradproof__proto_dot_v1_dot_derivative__pb2.SamplePointsRequest.SerializeToString,
+                response_deserializer=gradproof__proto_dot_v1_dot_derivative__pb2.SamplePointsResponse.FromString,
+                _registered_method=True)
         self.Inspect = channel.unary_unary(
                 '/gradproof.v1.DerivativeService/Inspect',
                 request_serializer=gradproof__proto_dot_v1_dot_derivative__pb2.InspectRequest.SerializeToString,
@@ -107,6 +112,13 @@ class DerivativeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SamplePoints(self, request, context):
+        """Draws points at which to check: inside the domain, on both sides of the branches that can be reached.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Inspect(self, request, context):
         """Types a program and tells its cost and its static findings; computes nothing.
         """
@@ -141,6 +153,11 @@ def add_DerivativeServiceServicer_to_server(servicer, server):
                     servicer.Probe,
                     request_deserializer=gradproof__proto_dot_v1_dot_derivative__pb2.ProbeRequest.FromString,
                     response_serializer=gradproof__proto_dot_v1_dot_derivative__pb2.ProbeResponse.SerializeToString,
+            ),
+            'SamplePoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.SamplePoints,
+                    request_deserializer=gradproof__proto_dot_v1_dot_derivative__pb2.SamplePointsRequest.FromString,
+                    response_serializer=gradproof__proto_dot_v1_dot_derivative__pb2.SamplePointsResponse.SerializeToString,
             ),
             'Inspect': grpc.unary_unary_rpc_method_handler(
                     servicer.Inspect,
@@ -284,6 +301,33 @@ class DerivativeService:
             '/gradproof.v1.DerivativeService/Probe',
             gradproof__proto_dot_v1_dot_derivative__pb2.ProbeRequest.SerializeToString,
             gradproof__proto_dot_v1_dot_derivative__pb2.ProbeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SamplePoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gradproof.v1.DerivativeService/SamplePoints',
+            gradproof__proto_dot_v1_dot_derivative__pb2.SamplePointsRequest.SerializeToString,
+            gradproof__proto_dot_v1_dot_derivative__pb2.SamplePointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

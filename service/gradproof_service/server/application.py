@@ -29,6 +29,7 @@ from gradproof_service.server.differentiate import (
     judge_peak,
     wanted,
 )
+from gradproof_service.server.counterexample import smallest
 from gradproof_service.server.subject import Subject, program_message, read_program, type_at
 from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate, no_tick
 from gradproof_service.transforms.jacobian import Mode
@@ -58,6 +59,8 @@ _MODES: Final[dict[int, Mode]] = {
     der.MODE_FORWARD: "forward",
     der.MODE_REVERSE: "reverse",
 }
+SAMPLED_POINTS: Final = 1000
+"""Most points of one draw."""
 AskClient = Callable[[der.ProbeAsk], der.ProbeAnswer]
 """Puts a question to the holder of a black box and waits for the answer."""
 
@@ -126,7 +129,45 @@ class Application:
     def check(self, request: der.CheckRequest, tick: Tick = no_tick) -> der.CheckResponse:
         """One check of one function at one point."""
         program = read_program(request, self.blobs, self.limits, digest=True)
-        return der.CheckResponse(report=self._check(program, request, request.options, tick))
+        response = der.CheckResponse(report=self._check(program, request, request.options, tick))
+        if request.counterexample and response.report.verdict == chk.VERDICT_DISAGREES:
+            found = smallest(self._typed(program, request.point, request.options), response.report, request)
+            if found is not None:
+                response.counterexample.CopyFrom(found)
+        return response
+
+    def sample_points(
+        self, request: der.SamplePointsRequest, tick: Tick = no_tick
+    ) -> der.SamplePointsResponse:
+        """Points inside the domain, on both sides of the branches that can be reached."""
+        from gradproof_service.checking.points import sample_points
+        from gradproof_service.checking.scene import make_scene
+
+        options = decode_options(request.options)
+        program = read_program(request, self.blobs, self.limits)
+        subject = self._typed(program, request.point, request.options)
+        graph = subject.graph
+        if graph is None:
+            return der.SamplePointsResponse(findings=self._shown(subject.findings, program, options))
+        count = request.count or 1
+        if count > SAMPLED_POINTS:
+            raise Fault(
+                FaultKind.LIMIT,
+                f"count: {count} points are wanted, the limit is {SAMPLED_POINTS}; ask several times "
+                "with other seeds",
+                field_path="count",
+            )
+        judge_peak(graph, (True,) * len(graph.inputs), count, self.limits)
+        scene = make_scene(graph, subject.point, options, tick)
+        points, coverage = sample_points(
+            graph, subject.point, scene.wrt, count, options.rng_seed, tick=tick
+        )
+        return der.SamplePointsResponse(
+            points=[
+                der.SampledPoint(point=named_tensors(zip(graph.inputs, p, strict=True))) for p in points
+            ],
+            sides=coverage.sides, sides_seen=coverage.sides_seen, unseen=coverage.unseen,
+        )  # fmt: skip
 
     def check_suite(
         self, request: der.CheckSuiteRequest, tick: Tick = no_tick

@@ -132,9 +132,7 @@ def _function(
         ),
         constants=tuple(constants.array(row) for row in function.constants),
         ops=[names[row] for row in function.op.tolist()],
-        operands=[
-            tuple(values[start:stop]) for start, stop in pairwise(starts)
-        ],
+        operands=[tuple(values[start:stop]) for start, stop in pairwise(starts)],
         attrs=[attrs[row] for row in function.attr.tolist()],
         outputs=function.outputs,
         output_names=function.output_names,
@@ -181,17 +179,16 @@ def _attr(kind: str, value: Any) -> Any:
 def _locations(columns: ProgramColumns) -> list[Location]:
     """Every place; a caller stands before whom it calls, so one pass knows the chains."""
     found = [NOWHERE]
+    alone = [NOWHERE]
     for row in columns.locations[1:]:
-        callers: tuple[Location, ...] = ()
-        if row.caller:
-            outer = found[row.caller]
-            callers = (replace(outer, callers=()), *outer.callers)[:CALLERS]
-        found.append(
-            Location(
-                row.file, row.line, row.column, row.end_line, row.end_column, row.scope,
-                row.source_node, callers,
-            )
+        place = Location(
+            row.file, row.line, row.column, row.end_line, row.end_column, row.scope, row.source_node
         )  # fmt: skip
+        alone.append(place)
+        if row.caller:
+            callers = (alone[row.caller], *found[row.caller].callers)[:CALLERS]
+            place = replace(place, callers=callers)
+        found.append(place)
     return found
 
 

@@ -56,6 +56,12 @@ def encode_report(
         service_version=version,
     )
     _set(message, "verdict", report.verdict.value)
+    for proof in report.proofs:
+        added = message.proofs.add(
+            output=proof.output, input=proof.input, planted=proof.planted, caught=proof.caught,
+            missed=proof.missed,
+        )  # fmt: skip
+        _set(added, "kind", proof.kind.value)
     message.witnesses.extend(sorted(source.value for source in report.witnesses))  # pyright: ignore[reportArgumentType]
     if origin is not None:
         message.origin.CopyFrom(origin)
@@ -183,6 +189,7 @@ def encode_options(record: Options) -> chk.Options:
         order=record.order,
         derivatives_limit_bytes=record.derivatives_limit_bytes,
         suppress=record.suppress,
+        prove=record.prove,
     )
     _set(message, "profile", record.profile.value)
     return message

@@ -107,6 +107,7 @@ def decode_options(message: chk.Options) -> Options:
             else default.derivatives_limit_bytes
         ),
         suppress=tuple(message.suppress),
+        prove=message.prove,
     )
 
 
