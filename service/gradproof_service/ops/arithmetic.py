@@ -251,8 +251,8 @@ def _infer_astype(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Any:
 
 
 def _cast(s: Site, x: Array) -> Array:
-    if x.dtype.kind == "c" and s["dtype"] in FLOATS:
-        return x  # the complex step carries its imaginary part through a float cast
+    if x.dtype.kind == "c":  # the complex step goes through a float cast, and an integer has no slope
+        return x if s["dtype"] in FLOATS else x.real.astype(s["dtype"])
     return x.astype(s["dtype"], copy=False)
 
 
