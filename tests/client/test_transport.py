@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from gradproof._errors import (
     DeadlineError,
     GradproofError,
@@ -23,6 +22,7 @@ from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import derivative_pb2 as der
 from gradproof_proto.v1 import program_pb2 as pb
 from gradproof_proto.writer import ProgramWriter
+
 from tests.service.server.harness import (
     ServerThread,
     cubic,
@@ -35,12 +35,14 @@ from tests.service.server.harness import (
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerThread]:
+    """A server for the whole file."""
     with ServerThread() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def remote(server: ServerThread) -> Iterator[Transport]:
+    """A connection to it."""
     transport = connect(server.address)
     yield transport
     transport.close()
@@ -48,18 +50,22 @@ def remote(server: ServerThread) -> Iterator[Transport]:
 
 @pytest.fixture(scope="module", params=["embedded", "server"])
 def transport(request: pytest.FixtureRequest, remote: Transport) -> Transport:
+    """Each way in turn."""
     return embedded() if request.param == "embedded" else remote
 
 
 def wire(message: Any) -> bytes:
+    """The bytes of a message."""
     return message.SerializeToString(deterministic=True)
 
 
 def claim(**fields: Any) -> chk.Claim:
+    """A claimed gradient."""
     return chk.Claim(kind=chk.DERIVATIVE_KIND_GRADIENT, **fields)
 
 
 def values(array: Any) -> chk.ClaimValues:
+    """A claim given as numbers."""
     return chk.ClaimValues(value=to_tensor(np.asarray(array)))
 
 
@@ -222,6 +228,7 @@ def test_a_suite_answers_each_case_once(remote: Transport) -> None:
 
 
 def sum_of_cubes(ask: der.ProbeAsk) -> der.ProbeAnswer:
+    """Answers for f(x) = sum(x**3) and its gradient."""
     x = from_tensor(ask.points[0].tensor)
     assert len(x) == ask.batch
     made = 3 * x**2 if ask.subject == der.PROBE_SUBJECT_CLAIM else (x**3).sum(-1)
@@ -291,9 +298,30 @@ def test_the_catalogue_is_the_same_in_both_ways(remote: Transport) -> None:
     assert list(ops["gp.multiply"].differentiable_inputs) == [0, 1]
     for subject in ("gp.sqrt", "sqrt"):
         assert here.explain(cat.ExplainRequest(subject=subject)).op.name == "gp.sqrt"
+    findings = {f.name: f.code for f in remote.list_findings(cat.ListFindingsRequest()).findings}
+    assert findings["sqrt-at-zero"] == "GP102"
+    for subject in ("GP102", "gp102", "sqrt-at-zero"):
+        assert here.explain(cat.ExplainRequest(subject=subject)).finding.code == "GP102"
     unknown = remote.explain(cat.ExplainRequest(subject="gp.sqr"))
     assert unknown.WhichOneof("description") is None
     assert "sqrt" in unknown.markdown
+
+
+def test_findings_stand_in_reports(transport: Transport) -> None:
+    """What the graph shows is told by inspect, what the point shows by check; a code that is not wanted is left out."""
+    writer = ProgramWriter("test")
+    f = writer.function("f")
+    x = f.input("x")
+    f.output(f.node("gp.sqrt", [f.node("gp.multiply", [x, x])]), "y")
+    program = writer.finish(f)
+    possible = transport.inspect(der.InspectRequest(program=program, point=point(x=0.0)))
+    assert {"GP102"} <= {f.code for f in possible.findings}
+    request = der.CheckRequest(program=program, point=point(x=0.0))
+    seen = {f.code: f for f in transport.check(request).report.findings}
+    assert seen["GP102"].confirmed
+    assert (seen["GP102"].node, seen["GP102"].op) == (1, "gp.sqrt")
+    request.options.suppress.append("GP102")
+    assert "GP102" not in {f.code for f in transport.check(request).report.findings}
 
 
 def test_a_deadline_ends_long_work(transport: Transport) -> None:
@@ -322,12 +350,14 @@ def test_the_environment_names_the_server(
 
 
 def dangling() -> pb.Program:
+    """A node that reads what does not exist."""
     program = cubic()
     program.functions[0].operand[0] = 99
     return program
 
 
 def splat_bomb() -> pb.Program:
+    """One number that fills 8 TB."""
     writer = ProgramWriter("test")
     f = writer.function("f")
     x = f.input("x")
@@ -339,12 +369,14 @@ def splat_bomb() -> pb.Program:
 
 
 def no_format() -> pb.Program:
+    """A program that was not finished."""
     program = cubic()
     program.version.format = 0
     return program
 
 
 def half() -> pb.Program:
+    """An input declared as f32[2,n]."""
     writer = ProgramWriter("test")
     f = writer.function("f")
     x = f.input("x", pb.DTYPE_F32, (2, "n"))

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from gradproof._errors import (
     LimitError,
     RequestError,
@@ -26,17 +25,20 @@ from gradproof_proto.tensors import from_tensor, to_tensor
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import derivative_pb2 as der
 from gradproof_proto.writer import ProgramWriter
+
 from tests.service.server.harness import ServerThread, cubic, point, slow
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerThread]:
+    """A server for the whole file."""
     with ServerThread() as running:
         yield running
 
 
 @pytest.fixture
 def remote(server: ServerThread) -> Iterator[Any]:
+    """A connection of its own for each test."""
     transport = connect(server.address)
     yield transport
     transport.close()
@@ -238,7 +240,7 @@ def test_the_service_has_a_deadline_of_its_own() -> None:
     """A call without a deadline ends at the service's."""
     with ServerThread(longest_call_s=0.3) as running:
         transport = connect(running.address)
-        with pytest.raises(Exception, match="did not finish in time and was stopped after 0.3 s"):
+        with pytest.raises(Exception, match=r"did not finish in time and was stopped after 0\.3 s"):
             transport.evaluate(der.EvaluateRequest(program=slow(), point=point(x=1.0)))
         transport.close()
 

@@ -126,7 +126,9 @@ def _attrs(op: Op, site: Site, queue: _Queue) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for attr in op.attrs:
         value = site.attrs.get(attr.name)
-        if value is None or (type(value) is type(attr.default) and repr(value) == repr(attr.default)):
+        if value is None or (
+            type(value) is type(attr.default) and repr(value) == repr(attr.default)
+        ):
             continue
         if isinstance(value, Graph):
             value = queue.ref(value)

@@ -23,13 +23,13 @@ from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
 from gradproof_service.graph.program import Program
 from gradproof_service.server import catalogue, inspection
 from gradproof_service.server.blobs import BlobStore
+from gradproof_service.server.counterexample import smallest
 from gradproof_service.server.differentiate import (
     derivative_program,
     derivatives,
     judge_peak,
     wanted,
 )
-from gradproof_service.server.counterexample import smallest
 from gradproof_service.server.subject import Subject, program_message, read_program, type_at
 from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate, no_tick
 from gradproof_service.transforms.jacobian import Mode
@@ -131,7 +131,9 @@ class Application:
         program = read_program(request, self.blobs, self.limits, digest=True)
         response = der.CheckResponse(report=self._check(program, request, request.options, tick))
         if request.counterexample and response.report.verdict == chk.VERDICT_DISAGREES:
-            found = smallest(self._typed(program, request.point, request.options), response.report, request)
+            found = smallest(
+                self._typed(program, request.point, request.options), response.report, request
+            )
             if found is not None:
                 response.counterexample.CopyFrom(found)
         return response
@@ -148,7 +150,9 @@ class Application:
         subject = self._typed(program, request.point, request.options)
         graph = subject.graph
         if graph is None:
-            return der.SamplePointsResponse(findings=self._shown(subject.findings, program, options))
+            return der.SamplePointsResponse(
+                findings=self._shown(subject.findings, program, options)
+            )
         count = request.count or 1
         if count > SAMPLED_POINTS:
             raise Fault(
@@ -220,9 +224,13 @@ class Application:
         message = program_message(request, self.blobs)
         program = read_program(request, self.blobs, self.limits, digest=True)
         given = decode_types(request.point)
-        response, _, findings = inspection.inspect(
+        response, graph, findings = inspection.inspect(
             message, program, given, self.limits, request.nodes
         )
+        if graph is not None:
+            from gradproof_service.findings.catalogue import static_findings
+
+            findings = [*findings, *static_findings(graph)]
         response.findings.extend(self._shown(findings, program, options))
         return response
 
@@ -234,7 +242,7 @@ class Application:
         self, request: cat.ListFindingsRequest, tick: Tick = no_tick
     ) -> cat.ListFindingsResponse:
         """The kinds of findings."""
-        return cat.ListFindingsResponse()
+        return catalogue.list_findings()
 
     def explain(self, request: cat.ExplainRequest, tick: Tick = no_tick) -> cat.ExplainResponse:
         """One op or one finding as a page; what is unknown gets a page that names the nearest."""
@@ -256,6 +264,7 @@ class Application:
     ) -> chk.Report:
         """`request` is a check or a case of a suite: point, claims and origin."""
         from gradproof_service.checking.check import check
+        from gradproof_service.findings.review import review
 
         options = decode_options(options_message)
         claims = decode_claims(
@@ -271,12 +280,17 @@ class Application:
             )
         else:
             report = check(program, subject.graph, subject.point, claims, options, tick=tick)
+            report = review(subject.graph, subject.point, report, options, tick=tick)
         return encode_report(report, program=program, origin=_origin(request), version=__version__)
 
     def _shown(
         self, findings: Sequence[Finding], program: Program, options: Options
     ) -> list[chk.Finding]:
-        kept = [f for f in findings if f.code not in options.suppress]
+        if not options.suppress:
+            return encode_findings(findings, program)
+        from gradproof_service.findings.catalogue import suppressed
+
+        kept = [f for f in findings if not suppressed(f, options.suppress)]
         return encode_findings(kept, program)
 
 

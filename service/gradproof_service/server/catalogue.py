@@ -7,9 +7,11 @@ from difflib import get_close_matches
 from gradproof_proto.v1 import catalogue_pb2 as cat
 from gradproof_proto.v1 import program_pb2 as pb
 
+from gradproof_service.findings.rule import Rule
 from gradproof_service.graph.typing import NAMESPACE
 from gradproof_service.ops import OP_SET, OPS
 from gradproof_service.ops.record import Attr, Op
+from gradproof_service.wire.encode import SEVERITIES
 
 
 def list_ops(request: cat.ListOpsRequest) -> cat.ListOpsResponse:
@@ -75,18 +77,6 @@ def op_page(op: Op) -> str:
     return "\n".join(lines) + "\n"
 
 
-def find_op(subject: str) -> Op | None:
-    """The op of this name, with or without its namespace."""
-    return OPS.get(subject.strip().removeprefix(NAMESPACE))
-
-
-def nearest(subject: str, known: list[str]) -> str:
-    """A page that names what comes closest to an unknown word."""
-    close = get_close_matches(subject.strip().removeprefix(NAMESPACE), known, n=3)
-    hint = f" Did you mean {' or '.join(f'`{name}`' for name in close)}?" if close else ""
-    return f"Nothing is called `{subject}`.{hint}\n"
-
-
 def _attr(attr: Attr) -> cat.AttrDescription:
     default = "" if attr.required else "none" if attr.default is None else _text(attr.default)
     return cat.AttrDescription(
@@ -100,9 +90,41 @@ def _text(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
+def list_findings() -> cat.ListFindingsResponse:
+    """The kinds of findings, by code."""
+    from gradproof_service.findings.catalogue import FINDINGS
+
+    return cat.ListFindingsResponse(findings=map(describe_finding, FINDINGS.values()))
+
+
+def describe_finding(rule: Rule) -> cat.FindingDescription:
+    """One finding's record as a message."""
+    return cat.FindingDescription(
+        code=rule.code,
+        name=rule.name,
+        severity=SEVERITIES[rule.severity],
+        meaning=rule.meaning,
+        mend=rule.mend,
+        from_graph=rule.static,
+        at_point=rule.at_point,
+    )
+
+
 def explain(request: cat.ExplainRequest) -> cat.ExplainResponse:
-    """The page of an op, or a page that names the nearest."""
-    op = find_op(request.subject)
-    if op is None:
-        return cat.ExplainResponse(markdown=nearest(request.subject, list(OPS)))
-    return cat.ExplainResponse(markdown=op_page(op), op=describe_op(op))
+    """The page of an op or a finding, or a page that names the nearest."""
+    from gradproof_service.findings.catalogue import FINDINGS
+    from gradproof_service.findings.page import page
+
+    subject = request.subject.strip()
+    op = OPS.get(subject.removeprefix(NAMESPACE))
+    if op is not None:
+        return cat.ExplainResponse(markdown=op_page(op), op=describe_op(op))
+    names = {rule.name: rule for rule in FINDINGS.values()}
+    rule = FINDINGS.get(subject.upper()) or names.get(subject.lower())
+    if rule is not None:
+        return cat.ExplainResponse(markdown=page(rule), finding=describe_finding(rule))
+    bare = subject.removeprefix(NAMESPACE)
+    close = get_close_matches(bare, [*OPS, *names, *FINDINGS], n=3)
+    close = close or get_close_matches(bare.upper(), FINDINGS, n=3)
+    hint = f" Did you mean {' or '.join(f'`{name}`' for name in close)}?" if close else ""
+    return cat.ExplainResponse(markdown=f"Nothing is called `{subject}`.{hint}\n")

@@ -56,5 +56,3 @@ def _same(comparison: chk.Comparison, claim: chk.Claim) -> bool:
         and claim.input in ("", comparison.input)
         and claim.output in ("", comparison.output)
     )
-
-

@@ -26,7 +26,7 @@ from gradproof_service.diagnostic import Finding, Location, Severity
 from gradproof_service.graph.program import Function, FunctionRef, Program
 from gradproof_service.graph.typing import NAMESPACE
 
-_SEVERITIES: Final = {
+SEVERITIES: Final = {
     Severity.INFO: chk.SEVERITY_INFO,
     Severity.WARNING: chk.SEVERITY_WARNING,
     Severity.ERROR: chk.SEVERITY_ERROR,
@@ -109,7 +109,7 @@ def _finding(record: Finding, nodes: _Nodes) -> chk.Finding:
     message = chk.Finding(
         code=record.code,
         name=record.name,
-        severity=_SEVERITIES[record.severity],
+        severity=SEVERITIES[record.severity],
         message=record.message,
         input=record.input,
         output=record.output,

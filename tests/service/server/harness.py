@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-
 from gradproof_proto.tensors import to_tensor
 from gradproof_proto.v1 import program_pb2 as pb
 from gradproof_proto.writer import FunctionWriter, ProgramWriter

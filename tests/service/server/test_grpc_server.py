@@ -16,16 +16,16 @@ from typing import Any
 
 import grpc
 import pytest
+from gradproof_proto.v1 import blob_pb2, blob_pb2_grpc, derivative_pb2_grpc
+from gradproof_proto.v1 import derivative_pb2 as der
+from gradproof_service.server.address import AddressError, parse_address
+from gradproof_service.server.grpc_server import OPTIONS, SERVICES
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
 from grpc_status import rpc_status
 
-from gradproof_proto.v1 import blob_pb2, blob_pb2_grpc, derivative_pb2_grpc
-from gradproof_proto.v1 import derivative_pb2 as der
-from gradproof_service.server.address import AddressError, parse_address
-from gradproof_service.server.grpc_server import OPTIONS, SERVICES
 from tests.service.server.harness import ServerThread, cubic, point, slow
 
 SERVE = "from gradproof_service.server.main import serve; raise SystemExit(serve({address!r}, grace_s={grace}))"
@@ -33,12 +33,14 @@ SERVE = "from gradproof_service.server.main import serve; raise SystemExit(serve
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerThread]:
+    """A server for the whole file."""
     with ServerThread() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def channel(server: ServerThread) -> Iterator[grpc.Channel]:
+    """A bare channel to it."""
     with grpc.insecure_channel(server.address) as opened:
         yield opened
 
@@ -107,6 +109,7 @@ def test_a_message_above_the_limit_is_refused(channel: grpc.Channel) -> None:
 
 
 def put(content: bytes, sha256: bytes, size: int) -> Iterator[Any]:
+    """A blob as a stream, under the header that is given."""
     yield blob_pb2.PutBlobRequest(header=blob_pb2.BlobHeader(sha256=sha256, size_bytes=size))
     for start in range(0, len(content), 1 << 20):
         yield blob_pb2.PutBlobRequest(chunk=content[start : start + (1 << 20)])
@@ -196,9 +199,11 @@ def test_a_socket_is_its_users_alone(tmp_path: Path) -> None:
 
 def test_a_port_in_use_is_said(server: ServerThread) -> None:
     """A second service on one port is refused in one sentence."""
-    with pytest.raises(AddressError, match="another process serves there already") as caught:
-        with ServerThread(server.address):
-            pass
+    with (
+        pytest.raises(AddressError, match="another process serves there already") as caught,
+        ServerThread(server.address),
+    ):
+        pass
     assert not caught.value.usage
 
 
