@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
-from gradproof_service.diagnostic import Fault, FaultKind, Finding, Severity
+from gradproof_service.diagnostic import NOWHERE, Fault, FaultKind, Finding, Severity
 from gradproof_service.findings import (
     claimed,
     domains,
@@ -129,15 +129,7 @@ def tidy(findings: Iterable[Finding]) -> list[Finding]:
         for f in kept.values() if f.node and f.code in FINDINGS
         for code in FINDINGS[f.code].covers if f.confirmed or not FINDINGS[code].made_by
     }  # fmt: skip
-    hidden = {
-        (code, f.function, f.input)
-        for f in kept.values() if f.input and f.code in FINDINGS for code in FINDINGS[f.code].covers
-    }  # fmt: skip
-    left = [
-        f for f in kept.values()
-        if (f.code, f.function, f.node) not in covered
-        and not (f.input and not f.node and (f.code, f.function, f.input) in hidden)
-    ]  # fmt: skip
+    left = [f for f in kept.values() if (f.code, f.function, f.node) not in covered]
     return sorted(left, key=lambda f: (_RANK[f.severity], f.code))
 
 
@@ -165,7 +157,7 @@ def _made(rule: Rule, seen: Iterable[Seen], graph: Graph, *, confirmed: bool) ->
         yield Finding(
             rule.code, rule.name, one.severity or (rule.severity if confirmed else rule.possible),
             f"{label} {one.words}{more}".strip(), node=label, function=graph.name,
-            location=graph.location(one.node) if one.node >= 0 else Finding.__dataclass_fields__["location"].default,
+            location=graph.location(one.node) if one.node >= 0 else NOWHERE,
             input=one.input, output=one.output, elements=one.elements, numbers=one.numbers,
             cause=one.cause or rule.why, mend=rule.mend, confirmed=confirmed,
         )  # fmt: skip

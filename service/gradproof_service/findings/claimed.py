@@ -55,4 +55,12 @@ DIGITS_LOST = Rule(
     Example("sum(x * x)", {"x": [1.1, 2.2]}, claim="2.0 * x"), made_by=MADE_BY,
 )  # fmt: skip
 
-RULES = (DERIVATIVE_DIFFERS, CLAIM_SHAPE, CLAIM_DTYPE, CLAIM_ARITY, CLAIM_RAISES, DIGITS_LOST)
+BY_DECLARATION = Rule(
+    "GP806", "differs-by-declaration", Severity.INFO, "A rule that is declared a surrogate differs from the derivative.",
+    "A straight-through or smoothed rule is meant to differ, so it is told and accuses no one.",
+    "Nothing to mend where the surrogate is meant; drop the declaration where it is not.",
+    Example("round(x)", {"x": 1.25}, rule="x_dot"), Example("round(x)", {"x": 1.25}, rule="0.0 * x_dot"),
+    made_by="checking.rules",
+)  # fmt: skip
+
+RULES = (DERIVATIVE_DIFFERS, CLAIM_SHAPE, CLAIM_DTYPE, CLAIM_ARITY, CLAIM_RAISES, DIGITS_LOST, BY_DECLARATION)

@@ -49,8 +49,8 @@ def _trap_possible(look: Look, k: int) -> Seen | None:
         if op == "pow" and _whole(look.number(graph.operands[node][1])):
             continue
         return Seen(
-            f"selects what {graph.node_label(node)} computes: where that is not selected and its slope "
-            "is infinite, the gradient becomes 0 times infinity", k,
+            f"lies in an arm of {graph.node_label(k)}: where that is not selected and its slope is infinite, "
+            "the gradient becomes 0 times infinity", node,
         )  # fmt: skip
     return None
 

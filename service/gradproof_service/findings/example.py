@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,10 @@ from gradproof_service.diagnostic import Finding
 from gradproof_service.findings.catalogue import static_findings
 from gradproof_service.findings.review import review
 from gradproof_service.findings.rule import Example
-from gradproof_service.graph.program import Function, Input, Program
+from gradproof_service.graph.program import Function, Input, Program, RuleRef
 from gradproof_service.graph.typing import type_program
 
-_OPERATORS = {
+_OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "pow",
     ast.MatMult: "matmul", ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater",
     ast.GtE: "greater_equal", ast.Eq: "equal", ast.NotEq: "not_equal",
@@ -42,7 +42,7 @@ def findings_of(example: Example) -> tuple[Finding, ...]:
         return tuple(wrong)
     if not any(t.is_float for t in graph.output_types):
         return tuple(static_findings(graph))
-    claims = _claims(example, program)
+    claims = _claims(example)
     report = check(program, graph, point, claims, example.options, ask=lambda ask: _answer(example, ask))
     if example.planted is not None:
         report = example.planted(report)
@@ -55,6 +55,11 @@ def program_of(example: Example) -> tuple[Program, list[Array]]:
     functions = [function_of("f", example.text, tuple(example.at), example.structures)]
     if example.claim:
         functions.append(function_of("claim", example.claim, example.claim_inputs or tuple(example.at)))
+    if example.rule:
+        tangents = tuple(f"{name}_dot" for name in example.at)
+        functions.append(function_of("rule", example.rule, (*example.at, *tangents)))
+        stated = RuleRef("jvp", len(functions) - 1, surrogate=True)
+        functions[0] = replace(functions[0], rules=(stated,))
     return Program(tuple(functions)), point
 
 
@@ -143,11 +148,11 @@ def _constants(lines: Sequence[ast.stmt], start: int) -> dict[tuple[type, Any], 
     return found
 
 
-def _claims(example: Example, program: Program) -> list[Claim]:
+def _claims(example: Example) -> list[Claim]:
     first = next(iter(example.at))
     if example.raises:
         return [Claim(example.kind, first, asked=True)]
-    return [Claim(example.kind, first, function=1)] if len(program.functions) > 1 else []
+    return [Claim(example.kind, first, function=1)] if example.claim else []
 
 
 def _answer(example: Example, ask: Ask) -> Answer:

@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from gradproof_service.diagnostic import Severity
 from gradproof_service.findings.look import Look
 from gradproof_service.findings.rule import Example, Rule, Seen
-from gradproof_service.findings.view import View
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.derive import reaches
 
@@ -91,7 +88,7 @@ def cut_inputs(look: Look) -> list[Cut]:
 def _cut(graph: Graph, i: int, used: bytearray) -> Cut:
     """The first node that input i reaches smoothly and no further."""
     active = reaches(graph, (i,))
-    for k, op, site, operands, outs in graph.nodes():
+    for k, op, _, operands, outs in graph.nodes():
         if not any(active[v] for v in operands) or any(active[v] for v in outs) or not any(used[v] for v in outs):
             continue
         if op.name == "stop_gradient":

@@ -114,7 +114,7 @@ STEP_ON_PATH = Rule(
     "Relax the step (sigmoid, softmax), or detach the input on purpose with stop_gradient.",
     Example("sum(floor(x) * y)", {"x": [1.5, 2.5], "y": [1.0, 2.0]}),
     Example("sum(x * y)", {"x": [1.5, 2.5], "y": [1.0, 2.0]}),
-    survey=_steps, possible=Severity.WARNING, covers=("GP401",),
+    survey=_steps, possible=Severity.WARNING,
 )  # fmt: skip
 
 
@@ -133,7 +133,7 @@ INTEGER_CUT = Rule(
     "Keep the value a float, or mark the input as one that is not differentiated.",
     Example("sum(astype(astype(x, dtype='int64'), dtype='float64') * y)", {"x": [1.5, 2.5], "y": [1.0, 2.0]}),
     Example("sum(x * y)", {"x": [1.5, 2.5], "y": [1.0, 2.0]}),
-    survey=_casts, possible=Severity.WARNING, covers=("GP401",),
+    survey=_casts, possible=Severity.WARNING,
 )  # fmt: skip
 
 RULES = (TIE_IN_MAX, KINK_IN_STEP, AT_KINK, CLAMP_DEAD, STEP_ON_PATH, INTEGER_CUT)

@@ -104,6 +104,7 @@ ILL_CONDITIONED = Rule(
     "Solve instead of inverting, scale or regularise the matrix.",
     Example("sum(solve(A, b))", {"A": _NEARLY_SINGULAR, "b": [1.0, 2.0]}),
     Example("sum(solve(A, b))", {"A": _SOUND, "b": [1.0, 2.0]}),
+    also=Example("sum(inv(A) @ b)", {"A": _SOUND, "b": [1.0, 2.0]}),
     ops=("solve", "solve_triangular", "inv", "cholesky", "matmul"), look=_matrix_op, see=_solver,
 )  # fmt: skip
 
@@ -140,7 +141,7 @@ NEAR_SINGULAR_DET = Rule(
     "The derivative of log |det A| is the inverse of A, and det itself leaves the range of floats early.",
     "Use slogdet, and regularise the matrix.",
     Example("det(A)", {"A": _NEARLY_SINGULAR}), Example("det(A)", {"A": _SOUND}),
-    ops=("det", "slogdet", "log"), look=_log_of_det, see=_near_singular,
+    also=Example("log(det(A))", {"A": _SOUND}), ops=("det", "slogdet", "log"), look=_log_of_det, see=_near_singular,
 )  # fmt: skip
 
 RULES = (NOT_SYMMETRIC, ILL_CONDITIONED, NEAR_SINGULAR_DET)

@@ -29,6 +29,8 @@ def _shown(example: Example) -> list[str]:
     lines = ["```python", *text.split("; ")]
     if example.claim:
         lines.append(f"# claimed: {example.claim}")
+    if example.rule:
+        lines.append(f"# its jvp rule, declared a surrogate: {example.rule}")
     if example.raises:
         lines.append(f"# claimed: raises {example.raises}")
     lines += [f"# {name} = {json.dumps(value)}" for name, value in example.at.items()]

@@ -192,10 +192,17 @@ def _rounded(view: View, k: int) -> list[int]:
 
 
 def _cancellations(view: View) -> Iterator[Seen]:
-    """Sums that cancel, weighed by what their rounding does to the outputs; the worst few."""
-    scale = sum(
-        float(np.sum(np.abs(y))) for o in view.scene.outs if (y := view.values[view.graph.outputs[o]]) is not None
-    )
+    """Sums that cancel, weighed by what their rounding does to the outputs; the worst few.
+
+    Against the outputs themselves and against what a relative change of the inputs does to them:
+    a residual that is small beside its own slopes has lost nothing.
+    """
+    values = (view.values[view.graph.outputs[o]] for o in view.scene.outs)
+    scale = sum(float(np.sum(np.abs(y))) for y in values if y is not None)
+    with np.errstate(all="ignore"):
+        for i in view.scene.wrt:
+            bar = view.bars[i]
+            scale += 0.0 if bar is None else float(np.sum(np.abs(bar * view.scene.inputs[i])))
     if not np.isfinite(scale) or scale == 0:
         return
     found: list[tuple[float, Seen]] = []
@@ -227,8 +234,8 @@ CANCELLATION = Rule(
     "GP305", "cancellation", Severity.WARNING, "Two large rounded numbers whose small difference decides an output.",
     "The rounding of both stays, the digits they shared go: differences of values see mostly noise.",
     "Rewrite the difference (factor it, expand it, use the expm1/log1p forms), or sum with compensation.",
-    Example("exp(x) - exp(y)", {"x": 1.0, "y": 1.0 + 1e-10}),
-    Example("exp(y) * expm1(x - y)", {"x": 1.0, "y": 1.0 + 1e-10}), witness=_cancellations,
+    Example("sqrt(x + 1.0) - sqrt(x)", {"x": 1e12}),
+    Example("1.0 / (sqrt(x + 1.0) + sqrt(x))", {"x": 1e12}), witness=_cancellations,
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, isnan
 
 import numpy as np
 
@@ -64,7 +64,7 @@ def _constant(s: Site, rs: Sequence[Range], ids: tuple[int, ...]) -> Range:
     if array.dtype == BOOL or not 0 < array.size <= LARGEST_CONSTANT:
         return UNKNOWN
     low, high = float(np.min(array)), float(np.max(array))
-    return UNKNOWN if low != low else Range(low, high, bool((array == 0).any()))
+    return UNKNOWN if isnan(low) else Range(low, high, bool((array == 0).any()))
 
 
 def _full(s: Site, rs: Sequence[Range], ids: tuple[int, ...]) -> Range:

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from gradproof_service.arrays import Array
 from gradproof_service.checking.report import Options, Report
+from gradproof_service.diagnostic import Finding, Severity
 from gradproof_service.findings.catalogue import (
+    FINDINGS,
     point_findings,
     report_findings,
     static_findings,
@@ -26,12 +28,20 @@ def review(
 ) -> Report:  # fmt: skip
     """The report of a check of `graph` at `point` with everything the catalogue finds in it.
 
+    A remark that something is possible is left out where the point was asked the same question:
+    either it was confirmed or it does not hold here.
     Verdict and comparisons stay as they are. Raises `Fault` where the check itself would have.
     """
     options = options or report.options
     view = make_view(graph, point, options, tick=tick)
     found = [
-        *report.findings, *point_findings(view), *report_findings(Told(report, view)), *static_findings(graph),
+        *report.findings, *point_findings(view), *report_findings(Told(report, view)),
+        *(f for f in static_findings(graph) if not _answered(f)),
     ]  # fmt: skip
     shown = tuple(f for f in tidy(found) if not suppressed(f, options.suppress))
     return replace(report, findings=shown)
+
+
+def _answered(finding: Finding) -> bool:
+    rule = FINDINGS[finding.code]
+    return finding.severity is Severity.INFO and bool(rule.see or rule.witness)

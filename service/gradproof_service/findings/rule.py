@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from gradproof_service.arrays import Structure
 from gradproof_service.checking.report import Kind, Options, Report
 from gradproof_service.diagnostic import Severity
 from gradproof_service.findings.look import Look
 from gradproof_service.findings.view import View
+
+_DEFAULTS: Final = Options()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class Example:
     """A small function at a point, as text: Python operators and ops by name, `;` between lines.
 
     `claim` is the claimed derivative as a function of the same inputs (or of `claim_inputs`),
-    `raises` the sentence in which it fails instead. `planted` changes the report: how a mistake of
+    `raises` the sentence in which it fails instead; `rule` is a jvp rule that the program declares as
+    a surrogate, a function of the inputs and of their tangents `x_dot`. `planted` changes the report: how a mistake of
     gradproof itself, which no example can provoke, is put before the detector.
     """
 
@@ -59,8 +62,9 @@ class Example:
     claim: str = ""
     claim_inputs: tuple[str, ...] = ()
     raises: str = ""
+    rule: str = ""
     kind: Kind = Kind.GRADIENT
-    options: Options = Options()
+    options: Options = _DEFAULTS
     planted: Callable[[Report], Report] | None = None
 
 
@@ -89,6 +93,8 @@ class Rule:
     witness: Callable[[View], Iterable[Seen]] | None = None
     read: Callable[[Told], Iterable[Seen]] | None = None
     possible: Severity = Severity.INFO
+    also: Example | None = None
+    """An example that the graph alone shows, where `fails` is one that only the point shows."""
     covers: tuple[str, ...] = ()
     made_by: str = ""
     """The module that makes this finding, when it is made on the way and not looked for here."""

@@ -43,8 +43,8 @@ def _saturated(view: View, k: int) -> Seen | None:
     x = view.values[view.graph.operands[k][0]]
     near = float(np.min(np.abs(x))) if x is not None else np.inf
     return Seen(
-        f"is saturated in all of its {y.size} entries (|x| >= {near:.3g}): its slope is at most "
-        f"{float(np.max(np.abs(slope))):.1g}", k, numbers=(("slope", float(np.max(np.abs(slope)))),),
+        f"is saturated{f' in all of its {y.size} entries' if y.size > 1 else ''} (|x| >= {near:.3g}): its slope "
+        f"is at most {float(np.max(np.abs(slope))):.1g}", k, numbers=(("slope", float(np.max(np.abs(slope)))),),
         severity=Severity.WARNING if y.size >= ENOUGH else Severity.INFO,
     )  # fmt: skip
 
@@ -68,9 +68,9 @@ def _trend(view: View) -> tuple[float, int, int] | None:
             levels[height[v]] += np.sum(np.square(bar)), bar.size
     with np.errstate(all="ignore"):
         marks = np.log10(np.sqrt(levels[:, 0] / levels[:, 1]))
-    at = [round(deepest * q / 4) for q in range(5)]
-    steps = np.diff(marks[at])
-    total = float(marks[at[-1]] - marks[at[0]])
+        at = [round(deepest * q / 4) for q in range(5)]
+        steps = np.diff(marks[at])
+        total = float(marks[at[-1]] - marks[at[0]])
     if not np.isfinite(steps).all() or abs(total) < -np.log10(FADED):
         return None
     if (steps / total < STEADY).any():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradproof_service.arrays import Structure
-from gradproof_service.checking.report import Verdict
+from gradproof_service.checking.report import Source, Verdict
 from gradproof_service.diagnostic import Severity
 from gradproof_service.findings.look import Look
 from gradproof_service.findings.rule import Example, Rule, Seen, Told
@@ -97,7 +97,10 @@ SUSPICIOUS_BROADCAST = Rule(
 
 def _fan_out(told: Told) -> Iterator[Seen]:
     look = told.view.look
-    wrong = {c.input for c in told.report.comparisons if c.verdict is Verdict.DISAGREES}
+    wrong = {
+        c.input for c in told.report.comparisons
+        if c.verdict is Verdict.DISAGREES and c.subject is Source.CLAIM and c.entries
+    }  # fmt: skip
     for i, name in enumerate(look.graph.inputs):
         uses = len(look.users[i])
         if name in wrong and uses > 1:
