@@ -16,12 +16,7 @@ from gradproof_service.checking.report import Claim, Comparison, Kind, Report, S
 from tests.suites.engine import run
 from tests.suites.faults import Fault, results, seeds_of
 from tests.suites.model import Subject
-
-MASKED = 1e-7
-SURE = 9e-7
-"""Relative errors from here on must be among the entries named; between `MASKED` and this they may."""
-FLOOR = 1e-3
-"""Entries below this part of the largest of their derivative may be judged against that part."""
+from tests.suites.truth import MASKED, SURE, Truth, truth
 
 
 @dataclass(slots=True)
@@ -38,43 +33,6 @@ class Score:
     line: bool | None = None
     note: str = ""
     causes: tuple[str, ...] = field(default=())
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What a fault does to the derivative by one argument, entry by entry.
-
-    `own` is the error relative to the entry, `sure` relative to the entry or to `FLOOR` times the
-    largest of its seed, whichever is larger: what no checker may overlook.
-    """
-
-    own: Any
-    sure: Any
-    same_shape: bool
-
-    @property
-    def size(self) -> float:
-        """The largest relative error."""
-        return float("inf") if not self.same_shape else float(np.max(self.sure, initial=0.0))
-
-
-def truth(right: Any, wrong: Any, seeded: bool) -> Truth:
-    """Relative errors of `wrong`; with `seeded` the first axis is one of seeds of several sizes."""
-    right, wrong = np.asarray(right), np.asarray(wrong)
-    if right.shape != wrong.shape:
-        everywhere = np.full(right.shape, np.inf)
-        return Truth(everywhere, everywhere, same_shape=False)
-    axes = tuple(range(1 if seeded else 0, right.ndim))
-    with np.errstate(all="ignore"):
-        size = np.maximum(np.abs(right), np.abs(wrong))
-        floor = FLOOR * np.max(np.abs(right), axis=axes, keepdims=True, initial=0.0)
-        error = np.abs(right - wrong)
-        own, sure = (
-            np.where(error > 0, error / np.maximum(s, 1e-300), 0.0)
-            for s in (size, np.maximum(size, floor))
-        )
-    bad = np.isnan(wrong)
-    return Truth(np.where(bad, np.inf, own), np.where(bad, np.inf, sure), same_shape=True)
 
 
 def score_subject(subject: Subject, faults: Sequence[Fault]) -> tuple[Score, list[Score], Report]:
