@@ -152,15 +152,9 @@ def _signature(function: Function) -> inspect.Signature | None:
     if isinstance(function, np.ufunc):  # its signature says *args, **kwargs, or is missing
         return None
     try:
-        signature = inspect.signature(function)
+        return inspect.signature(function)
     except (TypeError, ValueError):
         return None
-    kinds = {p.kind for p in signature.parameters.values()}
-    return (
-        None
-        if kinds <= {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-        else signature
-    )
 
 
 def _named(signature: inspect.Signature | None, values: Sequence[Any]) -> dict[str, Any]:
@@ -192,6 +186,7 @@ def _bound(
 ) -> inspect.BoundArguments:
     arguments: dict[str, Any] = {}
     named = dict(named)
+    _refuse_unknown(signature, named, called)
     for p in signature.parameters.values():
         if p.kind is p.VAR_POSITIONAL:
             spread = [n for n in named if n.startswith(p.name) and n[len(p.name) :].isdigit()]
@@ -208,16 +203,24 @@ def _bound(
             arguments[p.name] = slots(named.pop(p.name), p.name)
         elif p.default is p.empty:
             raise TargetError(f"at: {called} needs a value for {p.name!r}; give one")
-    if named:
-        name = next(iter(named))
-        near = difflib.get_close_matches(name, list(signature.parameters), 1)
-        hint = (
-            f"did you mean {near[0]!r}?"
-            if near
-            else f"it has {', '.join(signature.parameters) or 'none'}"
-        )
-        raise TargetError(f"at: {called} has no argument {name!r}; {hint}")
     return inspect.BoundArguments(signature, arguments)  # type: ignore[arg-type]
+
+
+def _refuse_unknown(signature: inspect.Signature, named: Mapping[str, Any], called: str) -> None:
+    parameters = signature.parameters
+    kinds = {p.kind for p in parameters.values()}
+    spread = tuple(p.name for p in parameters.values() if p.kind is p.VAR_POSITIONAL)
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        return
+    for name in named:
+        if name not in parameters and not (spread and name.startswith(spread)):
+            near = difflib.get_close_matches(name, list(parameters), 1)
+            hint = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else f"it has {', '.join(parameters) or 'none'}"
+            )
+            raise TargetError(f"at: {called} has no argument {name!r}; {hint}")
 
 
 def _slots(value: Any, name: str, leaves: list[Leaf], ints: list[str], as_floats: bool) -> Any:

@@ -23,6 +23,7 @@ from gradproof._program import PRODUCER, PRODUCER_VERSION, Program
 
 MAX_LENGTH: Final = 200_000
 MAX_DEPTH: Final = 1_000
+MAX_RANK: Final = 32
 FILE: Final = "expression"
 
 
@@ -43,7 +44,7 @@ class Item(NamedTuple):
     start: int
     end: int
     last: Any = None
-    """After a comparison its right side, so that `a < b < c` can go on from there."""
+    """Of a comparison its right side, so that `a < b < c` can go on from there; of a list its depth."""
 
 
 @dataclass(slots=True)
@@ -409,7 +410,12 @@ class _Parser:
             return self.push(self.index(frame, token))
         items = [item for _, item in frame.items]
         if frame.kind == "list" or len(items) > 1 or frame.comma:
-            return self.push(Item("list", items, start, token.end))
+            depth = 1 + max((item.last for item in items if item.kind == "list"), default=0)
+            if depth > MAX_RANK:
+                self.fail(
+                    start, f"lists stand more than {MAX_RANK} deep; no array has so many axes"
+                )
+            return self.push(Item("list", items, start, token.end, depth))
         return self.push(Item(items[0].kind, items[0].content, start, token.end))
 
     # Meaning
@@ -455,7 +461,7 @@ class _Parser:
             frame.values.append(Item("value", value, chosen.start, b.end))
             return
         self.span = (a.start, b.end)
-        if sign in words.COMPARISONS and a.last is not None:
+        if sign in words.COMPARISONS and a.kind == "value" and a.last is not None:
             here = words.BINARY[sign][1](self.emit, self.plain(a.last), self.plain(b))
             value = self.emit("logical_and", a.content, here)
         else:
@@ -519,10 +525,9 @@ class _Parser:
             return self.emit("stack", *operand, axis=0).id
         if type(operand) not in (bool, int, float):
             raise words.Misuse(f"a value was expected, {operand!r} came")
-        number = float(operand) if type(operand) is int and abs(operand) >= 2**63 else operand
-        key = (type(number), repr(number))
+        key = (type(operand), repr(operand))
         if key not in self.constants:
-            self.constants[key] = self.function.constant(number)
+            self.constants[key] = self.function.constant(operand)
         return self.constants[key]
 
     def plain(self, item: Item) -> Any:
@@ -543,10 +548,11 @@ class _Parser:
         """A literal as a Python number."""
         try:
             if re.fullmatch(r"\d[\d_]*", token.text):
-                return int(token.text)
+                whole = int(token.text)
+                return whole if whole < 2**63 else float(whole)
             return float(token.text)
-        except ValueError:
-            self.fail(token.start, "this number cannot be read")
+        except (ValueError, OverflowError):
+            self.fail(token.start, "this number is too long or too large")
 
     def line_and_column(self, at: int) -> tuple[int, int]:
         """A place in the text as line and column, counted from 1."""

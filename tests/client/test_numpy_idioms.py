@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import gradproof as gp
 import numpy as np
 import pytest
 import scipy.special
-
-import gradproof as gp
 from gradproof._subject import prepare
 from gradproof._tracing import carry
 from gradproof_proto.v1 import check_pb2
@@ -22,6 +21,85 @@ T = np.linspace(-1.0, 1.5, 24).reshape(2, 3, 4)
 I3 = np.array([2, 0, 1])
 MASK = np.array([True, False, True, True])
 
+UNARY = [
+    "sqrt",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "exp2",
+    "sin",
+    "cos",
+    "tan",
+    "tanh",
+    "sinh",
+    "cosh",
+    "arcsinh",
+    "arctanh",
+    "square",
+    "reciprocal",
+    "sign",
+    "floor",
+    "ceil",
+    "trunc",
+    "rint",
+    "cbrt",
+    "radians",
+    "degrees",
+    "sinc",
+    "fabs",
+    "absolute",
+]
+
+
+def _in_place(x: Any) -> Any:
+    y = x.copy()
+    y += 1
+    y *= x
+    y[1:] -= x[:-1]
+    return y
+
+
+def _out(x: Any) -> Any:
+    y = np.zeros_like(x)
+    np.multiply(x, 2.0, out=y)
+    return y
+
+
+def _unpack(x: Any) -> Any:
+    a, b, *_ = x
+    return np.stack([a * b, a - b])
+
+
+def _write(x: Any) -> Any:
+    y = x * 2
+    y[0] = x[1] * x[2]
+    y[2:] = 0.5
+    y[[1, 3]] = x[:2] ** 2
+    return y
+
+
+def _write_view(a: Any) -> Any:
+    b = a * 1.0
+    row = b[1]
+    other = b[:, 0]
+    row[:] = a[0] * 2
+    other += 1
+    b.T[2] = 7.0
+    flat = b.reshape(-1)
+    flat[0] = a[2, 2]
+    return b + row
+
+
+def _zeros_like(x: Any) -> Any:
+    z = np.zeros_like(x)
+    for i in range(len(x)):
+        z[i] = x[i] * x[-i]
+    return z
+
+
 IDIOMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     # operators
     "reversed": (lambda x: 1 - 2 / (3 * x) + 2**x, (P,)),
@@ -30,20 +108,14 @@ IDIOMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "whole power": (lambda x, n: x * n**2, (V, np.array([1, 2, 3, 4]))),
     "floor and remainder": (lambda x: x // 0.3 + x % 0.3 + np.fmod(x, 0.3), (V,)),
     "divmod": (lambda x: sum(divmod(x, 0.3)), (V,)),
-    "in place on a copy": (lambda x: _in_place(x), (V,)),
+    "in place on a copy": (_in_place, (V,)),
     "negative, positive, abs": (lambda x: -x + +x + abs(x), (V,)),
     "comparison to float": (lambda x: (x > 0) * x + (x <= 0.5).astype(float), (V,)),
     "mask arithmetic": (lambda x: x * ((x > 0) & ~(x > 1) | (x < -0.5)), (V,)),
     "float32 stays": (lambda x: 2.0 * np.exp(x) + 1, (V.astype(np.float32),)),
     "scalar argument": (lambda x: x**3 + 2 * x, (3.0,)),
     # ufuncs
-    **{
-        name: (lambda x, f=getattr(np, name): f(x), (P / 3.0,))
-        for name in (
-            "sqrt exp expm1 log log1p log2 log10 exp2 sin cos tan tanh sinh cosh arcsinh arctanh"
-            " square reciprocal sign floor ceil trunc rint cbrt radians degrees sinc fabs absolute"
-        ).split()
-    },
+    **{name: (getattr(np, name), (P / 3.0,)) for name in UNARY},
     "arccosh": (lambda x: np.arccosh(x + 1.5), (P,)),
     "hypot and logaddexp": (
         lambda x: np.hypot(x, 2.0) + np.logaddexp(x, 0.5) + np.logaddexp2(x, 1.0),
@@ -53,9 +125,9 @@ IDIOMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "clip": (lambda x: np.clip(x, -0.5, 1.0) + x.clip(0.1) + np.clip(x, None, 0.3), (V,)),
     "where": (lambda x: np.where(x > 0, x, 0.1 * x), (V,)),
     "heaviside, copysign": (lambda x: np.heaviside(x, 0.5) * np.copysign(x, -1.0), (V,)),
-    "nan_to_num": (lambda x: np.nan_to_num(x), (V,)),
+    "nan_to_num": (np.nan_to_num, (V,)),
     "round": (lambda x: np.round(x, 1) + x.round(), (V,)),
-    "out of a copy": (lambda x: _out(x), (V,)),
+    "out of a copy": (_out, (V,)),
     "ufunc reduce": (
         lambda x: np.add.reduce(x) + np.multiply.reduce(x) + np.maximum.reduce(x),
         (T,),
@@ -113,12 +185,12 @@ IDIOMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         lambda a: np.linalg.det(a) + np.linalg.slogdet(a)[1] + np.linalg.slogdet(a).sign,
         (M,),
     ),
-    "cholesky": (lambda a: np.linalg.cholesky(a), (M,)),
+    "cholesky": (np.linalg.cholesky, (M,)),
     "matrix_power": (lambda a: np.linalg.matrix_power(a, 3) + np.linalg.matrix_power(a, -2), (M,)),
     "multi_dot": (lambda a: np.linalg.multi_dot([a, a, a]), (M,)),
     "kron": (lambda a: np.kron(a, W), (M,)),
     "cross": (lambda a: np.cross(a[0], a[1]) + np.cross(a, a[::-1]), (M,)),
-    "cov": (lambda a: np.cov(a), (W,)),
+    "cov": (np.cov, (W,)),
     # shapes
     "reshape": (lambda t: t.reshape(4, 6) + t.reshape((4, -1)) + np.reshape(t, (-1, 6)), (T,)),
     "transpose": (lambda t: t.T + t.transpose(2, 1, 0) + np.transpose(t), (T,)),
@@ -160,10 +232,10 @@ IDIOMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "take": (lambda a: np.take(a, I3, axis=1) + a.take(I3), (M,)),
     "take_along_axis": (lambda a: np.take_along_axis(a, I3[:, None], axis=1), (M,)),
     "iteration": (lambda a: sum(row * k for k, row in enumerate(a)), (M,)),
-    "unpacking": (lambda x: _unpack(x), (V,)),
-    "write": (lambda x: _write(x), (V,)),
-    "write through a view": (lambda a: _write_view(a), (M,)),
-    "zeros_like and write": (lambda x: _zeros_like(x), (V,)),
+    "unpacking": (_unpack, (V,)),
+    "write": (_write, (V,)),
+    "write through a view": (_write_view, (M,)),
+    "zeros_like and write": (_zeros_like, (V,)),
     # composites
     "trapezoid": (
         lambda y: np.trapezoid(y, P) + np.trapezoid(y, dx=0.1) + np.trapezoid(W * y, axis=0).sum(),
@@ -182,54 +254,9 @@ IDIOMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 }
 
 
-def _in_place(x: Any) -> Any:
-    y = x.copy()
-    y += 1
-    y *= x
-    y[1:] -= x[:-1]
-    return y
-
-
-def _out(x: Any) -> Any:
-    y = np.zeros_like(x)
-    np.multiply(x, 2.0, out=y)
-    return y
-
-
-def _unpack(x: Any) -> Any:
-    a, b, *_ = x
-    return np.stack([a * b, a - b])
-
-
-def _write(x: Any) -> Any:
-    y = x * 2
-    y[0] = x[1] * x[2]
-    y[2:] = 0.5
-    y[[1, 3]] = x[:2] ** 2
-    return y
-
-
-def _write_view(a: Any) -> Any:
-    b = a * 1.0
-    row = b[1]
-    other = b[:, 0]
-    row[:] = a[0] * 2
-    other += 1
-    b.T[2] = 7.0
-    flat = b.reshape(-1)
-    flat[0] = a[2, 2]
-    return b + row
-
-
-def _zeros_like(x: Any) -> Any:
-    z = np.zeros_like(x)
-    for i in range(len(x)):
-        z[i] = x[i] * x[-i]
-    return z
-
-
 @pytest.fixture(scope="module")
 def client() -> gp.Client:
+    """The service in this process."""
     from gradproof._transport import embedded
 
     return gp.Client(embedded())

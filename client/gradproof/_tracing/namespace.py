@@ -36,8 +36,17 @@ STDLIB_STAND_INS: Final = frozenset({"math", "cmath", "operator"})
 MAX_LOOP: Final = 10_000
 
 
-def _float(x: Any = 0.0) -> Any:
-    return as_traced(x).astype(np.float64).reshape(()) if isinstance(x, Traced) else float(x)
+class _Float:
+    """`float` that leaves traced values traced; as a dtype it is float64, as `float` itself is."""
+
+    dtype = np.dtype(np.float64)
+
+    def __call__(self, x: Any = 0.0) -> Any:
+        """A traced value as a 0-d float64 array, anything else as a Python float."""
+        return as_traced(x).astype(np.float64).reshape(()) if isinstance(x, Traced) else float(x)
+
+
+_FLOAT: Final = _Float()
 
 
 def _extreme(pair: np.ufunc, whole: Any, plain_function: Any) -> Callable[..., Any]:
@@ -53,10 +62,12 @@ def _extreme(pair: np.ufunc, whole: Any, plain_function: Any) -> Callable[..., A
 
 
 def _isinstance(value: Any, kinds: Any) -> bool:
+    listed = tuple(
+        float if k is _FLOAT else k for k in (kinds if isinstance(kinds, tuple) else (kinds,))
+    )
     if isinstance(value, Traced):
-        listed = kinds if isinstance(kinds, tuple) else (kinds,)
         return np.ndarray in listed or Traced in listed or (value.ndim == 0 and float in listed)
-    return isinstance(value, kinds)
+    return isinstance(value, listed)
 
 
 def _fsum(values: Any) -> Any:
@@ -64,7 +75,7 @@ def _fsum(values: Any) -> Any:
 
 
 BUILTINS: Final[dict[str, Any]] = {
-    "float": _float,
+    "float": _FLOAT,
     "max": _extreme(np.maximum, np.max, max),
     "min": _extreme(np.minimum, np.min, min),
     "isinstance": _isinstance,

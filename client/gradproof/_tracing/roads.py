@@ -32,7 +32,7 @@ from gradproof._tracing.operands import as_traced
 from gradproof._tracing.places import label
 from gradproof._tracing.scalars import MAX_ELEMENTS, gather, spread
 from gradproof._tracing.tape import Tape
-from gradproof._tracing.unsupported import Unsupported
+from gradproof._tracing.unsupported import Unsupported, behind
 
 CLOSE: Final = {8: 1e-9, 4: 1e-4}
 """How far a recording may lie from the plain call, relative to the output's size: rounding only."""
@@ -148,6 +148,9 @@ def _record(
     except TargetError:
         raise
     except Exception as error:  # the user's code met something that is not quite an array
+        refusal = behind(error)
+        if isinstance(refusal, Unsupported):
+            raise RoadClosed(str(refusal)) from error
         raise RoadClosed(f"{type(error).__name__}, {one_line(error)}") from error
     _compare(named, outputs)
     for name, value in named:

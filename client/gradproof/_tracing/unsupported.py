@@ -72,9 +72,11 @@ def refuse_truth() -> NoReturn:
 
 def refuse_number(what: str) -> NoReturn:
     """Python asked a traced array for a plain number or for plain elements."""
-    text = _source()
-    if _opcode() == "STORE_SUBSCR":
+    text, opcode = _source(), _opcode()
+    if opcode == "STORE_SUBSCR":
         refuse("assign-into-array")
+    if opcode == "BINARY_SUBSCR" or (opcode == "BINARY_OP" and text.endswith("]")):
+        refuse("traced-index")
     found = re.match(r"(?:math|cmath)\.(\w+)\s*\(", text)
     if found:
         refuse("math-function", f"math.{found[1]} takes a traced value", f"np.{found[1]}")
@@ -83,6 +85,16 @@ def refuse_number(what: str) -> NoReturn:
     if what == "index":
         refuse("traced-index")
     refuse("array-of-traced" if what == "array" else "plain-number")
+
+
+def behind(error: BaseException) -> BaseException:
+    """The refusal that NumPy wrapped in an exception of its own, or the exception itself."""
+    at: BaseException | None = error
+    while at is not None:
+        if isinstance(at, Unsupported):
+            return at
+        at = at.__cause__ or at.__context__
+    return error
 
 
 def _source() -> str:
