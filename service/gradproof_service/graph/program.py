@@ -53,6 +53,14 @@ class RuleRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Stated:
+    """What a program says of a value's type; None: nothing. A length that is None may be any."""
+
+    dtype: np.dtype[Any] | None
+    shape: tuple[int | None, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """One function in columns; value ids are inputs, constants, then node outputs in order."""
 
@@ -70,6 +78,8 @@ class Function:
     locations: list[Location] = field(default_factory=list[Location])
     names: dict[int, str] = field(default_factory=dict[int, str])
     rules: tuple[RuleRef, ...] = ()
+    stated: dict[int, Stated] = field(default_factory=dict[int, "Stated"])
+    """Types that the sender states of node outputs, by value id; typing holds them against its own."""
 
     def location(self, node: int) -> Location:
         """Where a node came from."""

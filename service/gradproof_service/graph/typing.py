@@ -17,9 +17,9 @@ from gradproof_service.diagnostic import Fault, FaultKind, Finding, Severity
 from gradproof_service.graph.builder import Builder, Value
 from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
-from gradproof_service.graph.program import Function, FunctionRef, Input, Program
+from gradproof_service.graph.program import Function, FunctionRef, Input, Program, Stated
 from gradproof_service.ops import OPS
-from gradproof_service.ops.record import ATTRIBUTE, IllTyped, Site
+from gradproof_service.ops.record import ATTRIBUTE, DTYPE, SHAPE, IllTyped, Site
 
 NAMESPACE = "gp."
 _NAMES = {
@@ -150,6 +150,9 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
         xp.input(i.name, t).id for i, t in zip(function.inputs, types, strict=True)
     ]
     before = len(typing.findings)
+    as_declared = all(
+        i.dtype in (None, t.dtype) for i, t in zip(function.inputs, types, strict=True)
+    )
     ids.extend(xp.constant(np.asarray(c)).id for c in function.constants)
     origins = [-1] * xp.node_count
     sites: list[Site | None] = [None] * len(function.ops)
@@ -162,7 +165,10 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
             continue
         xp.location = function.location(node)
         try:
-            first, sites[node] = _type_node(typing, xp, function, node, name, args, count, depth)
+            first, site = _type_node(typing, xp, function, node, name, args, count, depth)
+            sites[node] = site
+            for v, out in enumerate(site.outs if function.stated else (), len(ids)):
+                _hold(function.stated.get(v), out, as_declared)
         except IllTyped as e:
             if e.code:
                 typing.findings.append(_finding(function, node, name, e.code, e.message))
@@ -201,6 +207,24 @@ def _type_node(
                 f"the limit is {typing.limits.elements:.3g}",
             )
     return xp.add_once(site, operands, function.names.get(node, "")), site
+
+
+def _hold(stated: Stated | None, found: Type, as_declared: bool) -> None:
+    """Raise `IllTyped` when the sender states another type than was found.
+
+    Where the inputs have another dtype than declared (a float32 program replayed in float64), only
+    shapes are held against each other.
+    """
+    if stated is None:
+        return
+    if stated.shape is not None and (
+        len(stated.shape) != found.rank
+        or any(n not in (None, m) for n, m in zip(stated.shape, found.shape, strict=True))
+    ):
+        shown = ", ".join("?" if n is None else str(n) for n in stated.shape)
+        raise IllTyped(SHAPE, f"makes {found!r}, the program states shape ({shown})")
+    if as_declared and stated.dtype not in (None, found.dtype):
+        raise IllTyped(DTYPE, f"makes {found!r}, the program states {short_dtype(stated.dtype)}")
 
 
 def _callees(typing: Typing, value: Any, depth: int) -> Any:

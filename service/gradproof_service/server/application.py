@@ -2,7 +2,8 @@
 
 Everything that serves (the gRPC server, the embedded door of the client) calls these same functions with the same
 messages, so an answer does not depend on the way it was asked for. Nothing here knows a transport, a thread or a clock:
-`tick` is called during long work and raises to stop it.
+`tick` is called during long work and raises to stop it. What only some calls need is imported by those calls: a check from
+the command line should not wait for pages and printers.
 """
 
 from __future__ import annotations
@@ -21,9 +22,7 @@ from gradproof_service.checking.report import Answer, Ask, Claim, Options, Repor
 from gradproof_service.diagnostic import Fault, FaultKind, Finding
 from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
 from gradproof_service.graph.program import Program
-from gradproof_service.server import catalogue, inspection
 from gradproof_service.server.blobs import BlobStore
-from gradproof_service.server.counterexample import smallest
 from gradproof_service.server.differentiate import (
     derivative_program,
     derivatives,
@@ -131,6 +130,8 @@ class Application:
         program = read_program(request, self.blobs, self.limits, digest=True)
         response = der.CheckResponse(report=self._check(program, request, request.options, tick))
         if request.counterexample and response.report.verdict == chk.VERDICT_DISAGREES:
+            from gradproof_service.server.counterexample import smallest
+
             found = smallest(
                 self._typed(program, request.point, request.options), response.report, request
             )
@@ -220,6 +221,8 @@ class Application:
 
     def inspect(self, request: der.InspectRequest, tick: Tick = no_tick) -> der.InspectResponse:
         """Types, cost, memory and static findings."""
+        from gradproof_service.server import inspection
+
         options = decode_options(request.options)
         message = program_message(request, self.blobs)
         program = read_program(request, self.blobs, self.limits, digest=True)
@@ -236,16 +239,22 @@ class Application:
 
     def list_ops(self, request: cat.ListOpsRequest, tick: Tick = no_tick) -> cat.ListOpsResponse:
         """The ops."""
+        from gradproof_service.server import catalogue
+
         return catalogue.list_ops(request)
 
     def list_findings(
         self, request: cat.ListFindingsRequest, tick: Tick = no_tick
     ) -> cat.ListFindingsResponse:
         """The kinds of findings."""
+        from gradproof_service.server import catalogue
+
         return catalogue.list_findings()
 
     def explain(self, request: cat.ExplainRequest, tick: Tick = no_tick) -> cat.ExplainResponse:
         """One op or one finding as a page; what is unknown gets a page that names the nearest."""
+        from gradproof_service.server import catalogue
+
         return catalogue.explain(request)
 
     def _typed(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from gradproof_proto.v1 import catalogue_pb2 as cat
 from gradproof_proto.v1 import program_pb2 as pb
 
-from gradproof_service.findings.rule import Rule
 from gradproof_service.graph.typing import NAMESPACE
 from gradproof_service.ops import OP_SET, OPS
 from gradproof_service.ops.record import Attr, Op
 from gradproof_service.wire.encode import SEVERITIES
+
+if TYPE_CHECKING:
+    from gradproof_service.findings.rule import Rule
 
 
 def list_ops(request: cat.ListOpsRequest) -> cat.ListOpsResponse:

@@ -24,7 +24,7 @@ from gradproof_proto.v1 import program_pb2 as pb
 from gradproof_service.arrays import Array, Structure
 from gradproof_service.diagnostic import NOWHERE, Fault, FaultKind, Location
 from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
-from gradproof_service.graph.program import Function, FunctionRef, Input, Program, RuleRef
+from gradproof_service.graph.program import Function, FunctionRef, Input, Program, RuleRef, Stated
 
 Fetch = Callable[[pb.BlobRef], bytes]
 """The whole bytes of a blob; raises `Fault` when it is not there."""
@@ -140,6 +140,10 @@ def _function(
         locations=([locations[row] for row in function.loc.tolist()] if function.loc.any() else []),
         names={int(k): columns.strings[function.node_name[k]] for k in labels},
         rules=tuple(map(_rule, function.rules)),
+        stated={
+            int(k) + int(function.value_start[0]): _stated(columns.types[function.out_types[k]])
+            for k in np.flatnonzero(function.out_types)
+        },
     )
 
 
@@ -152,6 +156,14 @@ def _input(name: str, row: TypeRow) -> Input:
         )
     dtype = numpy_dtype(row.dtype) if row.dtype else None
     return Input(name, dtype, shape, STRUCTURES[row.structure])
+
+
+def _stated(row: TypeRow) -> Stated:
+    """What is stated of a node's output; a symbol is bound by inputs only and states no length."""
+    shape = None
+    if row.shape is not None:
+        shape = tuple(length if isinstance(length, int) else None for length in row.shape)
+    return Stated(numpy_dtype(row.dtype) if row.dtype else None, shape)
 
 
 def _rule(row: RuleRow) -> RuleRef:

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 from gradproof_proto.tables import Location as LocationRow
+from gradproof_proto.tables import TypeRow
 from gradproof_proto.v1 import program_pb2 as pb
 from gradproof_proto.writer import ProgramWriter
 from gradproof_service.arrays import Structure
@@ -88,6 +89,28 @@ def test_an_unknown_length_is_whatever_comes() -> None:
     assert bind(inputs, {"x": np.zeros((3, 4, 2))})[0].shape == (3, 4, 2)
     with pytest.raises(Fault, match="declared with shape"):
         bind(inputs, {"x": np.zeros((3, 4, 5))})
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        (TypeRow(pb.DTYPE_F64, (3,)), None),
+        (TypeRow(0, (None,)), None),
+        (TypeRow(pb.DTYPE_F64), None),
+        (TypeRow(0, (4,)), "GP003"),
+        (TypeRow(0, ()), "GP003"),
+        (TypeRow(pb.DTYPE_F32, (3,)), "GP004"),
+    ],
+)
+def test_a_stated_type_is_held_against_what_is_found(row: TypeRow, code: str | None) -> None:
+    """A program that states another type than a node has is told so, at that node."""
+    writer = ProgramWriter("test")
+    f = writer.function("f")
+    f.output(f.node("gp.sin", [f.input("x")], types=[row]), "y")
+    program = decode_program(writer.finish(f))
+    _, findings = type_program(program, bind(program.main.inputs, {"x": np.zeros(3)}))
+    assert [finding.code for finding in findings] == ([] if code is None else [code])
+    assert all(finding.node == "sin#0" for finding in findings)
 
 
 def test_a_fault_names_function_and_node() -> None:
