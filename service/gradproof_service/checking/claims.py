@@ -98,6 +98,7 @@ class Expected:
     value: Array
     bar: Array
     open: Array | float = 0.0
+    doubt: Array | float = 0.0
     reason: str = "noise"
 
 
@@ -131,6 +132,8 @@ def judge_values(
         judge.comparisons.append(_too_large(judge, claim, o, i, claimed))
         return
     expected = _expected(claim, block, seeds, eps)
+    if seeds is None and (o, i) in judge.reference.settled:
+        expected = replace(expected, doubt=2 * SLACK * judge.reference.settled[o, i])
     claimed = claimed.reshape(wanted)
     if claim.kind is not Kind.JVP and judge.scene.graph.types[i].structure not in FREE:
         claimed, expected = _on_manifold(judge.scene, i, claimed, expected)
@@ -152,7 +155,8 @@ def _compare(
     def held(given: Array) -> Comparison:
         return compare(
             pair, given, expected.value.reshape(shape), SLACK * expected.bar.reshape(shape),
-            forgiven=forgiven.reshape(shape), scale=row_scale(expected.value).reshape(shape),
+            forgiven=forgiven.reshape(shape), doubt=np.reshape(np.broadcast_to(expected.doubt, expected.value.shape), shape),
+            scale=row_scale(expected.value).reshape(shape),
             tau=options.tau, directions=0 if seeds is None else len(seeds),
             reason=expected.reason if np.isfinite(expected.value).all() else "overflow",
         )  # fmt: skip

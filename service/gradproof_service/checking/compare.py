@@ -43,6 +43,7 @@ def compare(
     bar: Array,
     *,
     forgiven: Array | float = 0.0,
+    doubt: Array | float = 0.0,
     scale: Array | float = 0.0,
     tau: float,
     shape: tuple[int, ...] | None = None,
@@ -53,6 +54,7 @@ def compare(
 ) -> Comparison:
     """Compare arrays of one shape; `bar` is the sum of both sides' error bars, not yet doubled.
 
+    An error beyond all that but within `doubt` leaves its entry unclear instead of wrong.
     `shape` is the shape in which the worst entry's index is told (None: that of the arrays).
     `scale` is the size below which an entry needs no relative accuracy (see `row_scale`). The
     reference must be finite where a verdict is wanted: entries where it is not are unclear.
@@ -64,11 +66,12 @@ def compare(
         error = np.abs(subject - reference)
         known = np.isfinite(reference) & np.isfinite(allowed)
         same = (error <= allowed) | (subject == reference)
-        wrong = known & ~same
+        doubtful = ~same & (error <= allowed + doubt)
+        wrong = known & ~same & ~doubtful
         size = np.maximum(np.maximum(np.abs(reference), np.abs(subject)), scale)
         seen = allowed + bar  # an error must exceed the bars and not be hidden by them
         blind = np.where(size > 0, seen / size, np.where(seen > 0, np.inf, 0.0))
-        unclear = ~known | (~wrong & (blind > tau))
+        unclear = ~known | doubtful | (~wrong & (blind > tau))
         relative = np.where(error > 0, error / np.maximum(np.abs(reference), scale), 0.0)
         excess = np.where(known, np.where(error > 0, error / allowed, 0.0), -1.0)
         excess = np.where(wrong & ~np.isfinite(subject), np.inf, np.nan_to_num(excess, nan=np.inf, posinf=1e300))

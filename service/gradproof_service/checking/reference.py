@@ -18,7 +18,7 @@ from gradproof_service.transforms.evaluate import batch_of, evaluate
 from gradproof_service.transforms.forward import jvp
 from gradproof_service.transforms.jacobian import Mode, jacobian
 from gradproof_service.transforms.reverse import vjp
-from gradproof_service.transforms.rounding import SAMPLES, SIGMAS, disturbed
+from gradproof_service.transforms.rounding import disturbed, spread_bounds
 
 SEED_LIMIT = 4096
 """Most seeds that a mode may take to be run in full."""
@@ -47,6 +47,10 @@ class Reference:
     source: Source
     comparisons: list[Comparison] = field(default_factory=list[Comparison])
     directions: int = 0
+    lost: dict[tuple[int, int], Array] = field(default_factory=dict[tuple[int, int], Array])
+    """Entries where reverse mode was not a number although forward mode was, by pair."""
+    settled: dict[tuple[int, int], Array] = field(default_factory=dict[tuple[int, int], Array])
+    """By pair: the error bars that float64 had before extended precision replaced the entries."""
 
 
 def refer(scene: Scene, tau: float) -> Reference:
@@ -73,25 +77,22 @@ def refer(scene: Scene, tau: float) -> Reference:
 
 def blocks_of(scene: Scene, mode: Mode, eps: float | None = None) -> dict[tuple[int, int], Block]:
     """Jacobian blocks in one mode, with the spread of randomly rounded runs as their bars."""
-    linear = jacobian(scene.graph, scene.inputs, scene.wrt, scene.outs, mode, tick=scene.tick)
-    squares = [[np.zeros(b.shape) for b in row] for row in linear.blocks]
-    for k in range(SAMPLES):
-        seed = (scene.rng_seed, k, 1)
-        again = jacobian(
-            scene.graph, scene.inputs, scene.wrt, scene.outs, mode,
-            run=lambda g, xs, seed=seed: disturbed(g, xs, seed, eps, tick=scene.tick),
+    graph, inputs, wrt, outs = scene.graph, scene.inputs, scene.wrt, scene.outs
+
+    def again(k: int) -> list[Array]:
+        moved = jacobian(
+            graph, inputs, wrt, outs, mode,
+            run=lambda g, xs: disturbed(g, xs, (scene.rng_seed, k, 1), eps, tick=scene.tick),
         )  # fmt: skip
-        with np.errstate(all="ignore"):
-            for row, base, moved in zip(squares, linear.blocks, again.blocks, strict=True):
-                for total, b, c in zip(row, base, moved, strict=True):
-                    total += (c - b) ** 2
+        return [b for row in moved.blocks for b in row]
+
+    linear = jacobian(graph, inputs, wrt, outs, mode, tick=scene.tick)
+    values = [b for row in linear.blocks for b in row]
+    pairs = [(o, i) for o in outs for i in wrt]
     found: dict[tuple[int, int], Block] = {}
-    for o, row, total in zip(scene.outs, linear.blocks, squares, strict=True):
-        for i, value, square in zip(scene.wrt, row, total, strict=True):
-            shape = (scene.size_out(o), scene.size_in(i))
-            bar = SIGMAS * np.sqrt(square / SAMPLES)
-            bar = np.where(np.isfinite(bar) & np.isfinite(value), bar, np.inf)
-            found[o, i] = Block(value.reshape(shape), bar.reshape(shape))
+    for (o, i), value, bar in zip(pairs, values, spread_bounds(values, again), strict=True):
+        shape = (scene.size_out(o), scene.size_in(i))
+        found[o, i] = Block(value.reshape(shape), bar.reshape(shape))
     return found
 
 
@@ -111,13 +112,11 @@ def push(scene: Scene, i: int, directions: Array) -> tuple[Array, Array]:
         return np.concatenate([r.reshape(len(seeds), -1) for r in rows], axis=1)
 
     slopes = flat(evaluate(graph, inputs, tick=scene.tick))
-    square = np.zeros(slopes.shape)
-    for k in range(SAMPLES):
-        moved = flat(disturbed(graph, inputs, (scene.rng_seed, k, 2), tick=scene.tick))
-        with np.errstate(all="ignore"):
-            square += (moved - slopes) ** 2
-    bar = SIGMAS * np.sqrt(square / SAMPLES)
-    return slopes, np.where(np.isfinite(bar) & np.isfinite(slopes), bar, np.inf)
+
+    def again(k: int) -> list[Array]:
+        return [flat(disturbed(graph, inputs, (scene.rng_seed, k, 2), tick=scene.tick))]
+
+    return slopes, spread_bounds([slopes], again)[0]
 
 
 def directions_for(scene: Scene, i: int) -> Array:
@@ -147,18 +146,30 @@ def _both(scene: Scene, tau: float) -> Reference:
     reference = Reference(reverse, Source.REVERSE)
     for (o, i), block in reverse.items():
         other = forward[o, i]
+        _fill(reference, (o, i), block, other)
         reference.comparisons.append(
             compare(
-                scene.pair(o, i, Source.REVERSE, Source.FORWARD), block.value, other.value, block.bar + other.bar,
-                scale=row_scale(other.value), tau=tau, shape=scene.block_shape(o, i),
-                reason=_why(scene, other.value),
+                scene.pair(o, i, Source.REVERSE, Source.FORWARD), block.value, other.value,
+                block.bar + other.bar, scale=row_scale(other.value), tau=tau,
+                shape=scene.block_shape(o, i), reason=_why(scene, other.value),
             )
         )  # fmt: skip
         # two methods of the same rounding: what they differ by is part of the doubt
         with np.errstate(all="ignore"):
-            gap = np.abs(block.value - other.value)
-        block.bar = np.maximum(block.bar, np.where(np.isfinite(gap), np.minimum(gap, block.bar + other.bar), 0))
+            gap = np.minimum(np.abs(block.value - other.value), block.bar + other.bar)
+        block.bar = np.maximum(block.bar, np.where(np.isfinite(gap), gap, 0))
     return reference
+
+
+def _fill(reference: Reference, pair: tuple[int, int], block: Block, other: Block) -> None:
+    """Where one mode is not a number and the other is (0 times inf off the path taken), take that."""
+    lost = ~np.isfinite(block.value) & np.isfinite(other.value)
+    lost_too = ~np.isfinite(other.value) & np.isfinite(block.value)
+    if lost.any():
+        reference.lost[pair] = lost
+    for mine, its, where in ((block, other, lost), (other, block, lost_too)):
+        mine.value = np.where(where, its.value, mine.value)
+        mine.bar = np.where(where, its.bar, mine.bar)
 
 
 def _one(scene: Scene, tau: float, mode: Mode) -> Reference:

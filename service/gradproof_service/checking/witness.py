@@ -41,6 +41,10 @@ class Witness:
     sources: list[Source]
     evaluations: int = 0
     directions: int = 0
+    exact: dict[int, tuple[Array, Array, Array]] = field(
+        default_factory=dict[int, "tuple[Array, Array, Array]"]
+    )
+    """By input position the coordinates replayed in extended precision: rows, slopes, bars."""
     sides: dict[int, Sides] = field(default_factory=dict[int, "Sides"])
     """One-sided slopes by input position, where a kink was met and every coordinate looked at."""
 
@@ -112,14 +116,17 @@ def _one_input(
         estimate.value.copy(), estimate.bar.copy(), estimate.reason.copy(), near == 0
     )
     source = _settle(scene, i, directions, expected, expected_bar, slopes, tau, said)
+    if every and basis is None:
+        _adopt(scene, reference, i, slopes, said.exact.get(i), tau)
+        expected = np.concatenate([reference.blocks[o, i].value for o in scene.outs]).T
+        expected_bar = np.concatenate([reference.blocks[o, i].bar for o in scene.outs]).T
     at = 0
     for o in scene.outs:
         part = slice(at, at + scene.size_out(o))
         at = part.stop
         scale = row_scale(expected[:, part].T).T
-        zero = np.abs(expected[:, part]).max(initial=0.0) == 0
-        if zero:  # a dead input: zero is measured against the size of the function itself
-            scale = scale + _natural(scene, i, o, directions) * ROW_FLOOR
+        if not np.any(expected[:, part]):  # zero is measured against how the function itself varies
+            scale = scale + _natural(scene, i, o) * ROW_FLOOR
         comparison = compare(
             scene.pair(o, i, Source.REVERSE, source),
             expected[:, part].T, slopes.value[:, part].T, (slopes.bar + expected_bar)[:, part].T,
@@ -181,16 +188,46 @@ def _settle(
         if step is not None:
             said.sources.append(Source.COMPLEX_STEP)
             every = np.arange(len(directions))
-            source = Source.COMPLEX_STEP if _replace(slopes, every, step.value, step.bar, open_) else source
+            source = Source.COMPLEX_STEP if _replace(slopes, every, step.value, step.bar + expected_bar, open_) else source
     open_ = _open(expected, expected_bar, slopes, scale, tau)
     if open_.any():
         rows = np.flatnonzero(open_.any(axis=1))[:64]
         exact = extended_slopes(scene, i, directions[rows])
         if exact is not None:
             said.sources.append(Source.EXTENDED)
+            said.exact[i] = rows, exact.value, exact.bar
             source = Source.EXTENDED if _replace(slopes, rows, exact.value, exact.bar, open_[rows]) else source
     said.sources[:] = list(dict.fromkeys(said.sources))
     return source
+
+
+def _adopt(
+    scene: Scene, reference: Reference, i: int, slopes: Slopes,
+    exact: tuple[Array, Array, Array] | None, tau: float,
+) -> None:  # fmt: skip
+    """Entries that float64 leaves in doubt take the value that extended precision gives them.
+
+    The doubt itself is remembered: a claim that only float64 could tell from the truth is not
+    wrong. An entry outside its own error bar is left alone, for it is a dispute and no doubt.
+    """
+    if exact is None:
+        return
+    rows, value, bar = exact
+    at = 0
+    for o in scene.outs:
+        part = slice(at, at + scene.size_out(o))
+        at = part.stop
+        block = reference.blocks[o, i]
+        mine, mine_bar = block.value[:, rows], block.bar[:, rows]
+        with np.errstate(all="ignore"):
+            blurred = (KAPPA + 1) * mine_bar > tau * np.maximum(np.abs(mine), row_scale(block.value)[:, rows])
+            near = np.abs(mine - value[:, part].T) <= KAPPA * mine_bar
+        take = blurred & near & (bar[:, part].T < mine_bar)
+        if take.any():
+            doubt = np.where(np.isfinite(block.bar), block.bar, 0.0)
+            reference.settled[o, i] = doubt
+            block.value[:, rows] = np.where(take, value[:, part].T, mine)
+            block.bar[:, rows] = np.where(take, bar[:, part].T, mine_bar)
 
 
 def _replace(slopes: Slopes, rows: Array, value: Array, bar: Array, open_: Array) -> bool:
@@ -209,7 +246,8 @@ def _open(
     with np.errstate(all="ignore"):
         allowed = KAPPA * (slopes.bar + expected_bar)
         size = np.maximum(np.abs(expected), scale)
-        fine = (np.abs(expected - slopes.value) <= allowed) & (allowed <= tau * size)
+        seen = allowed + slopes.bar + expected_bar  # what `compare` asks of a pass
+        fine = (np.abs(expected - slopes.value) <= allowed) & (seen <= tau * size)
         return ~(fine | ((expected == slopes.value) & (allowed == 0)) | slopes.on_kink[:, None])
 
 
@@ -236,13 +274,17 @@ def _complex(scene: Scene, i: int, directions: Array, said: Witness) -> Estimate
     return step
 
 
-def _natural(scene: Scene, i: int, o: int, directions: Array) -> Array:
-    """|f| / |x| for each direction and entry of output o."""
-    value = np.abs(scene.flat_outputs(evaluate(scene.graph, scene.inputs), 1)[0])
+def _natural(scene: Scene, i: int, o: int) -> float:
+    """How large output o is, here and a quarter of the input's size away, per unit of input i."""
+    x = scene.inputs[i].reshape(-1).astype(np.float64)
+    scale = scene.scale(i)
+    signs = np.random.default_rng((scene.rng_seed, i, 8)).integers(0, 2, (6, x.size)) * 2.0 - 1.0
+    points = np.concatenate([x[None], x + 0.25 * scale * signs])
+    results = evaluate(scene.graph, scene.at(i, points), tick=scene.tick)
     at = sum(scene.size_out(p) for p in scene.outs[: scene.outs.index(o)])
-    size = np.maximum(value[at : at + scene.size_out(o)], np.finfo(np.float64).tiny)
-    scale = scene.scale(i).min(initial=np.inf)
-    return np.broadcast_to(size / scale, (len(directions), len(size)))
+    values = scene.flat_outputs(results, len(points))[:, at : at + scene.size_out(o)]
+    size = np.abs(values[np.isfinite(values)]).max(initial=0.0)
+    return float(size / scale.max(initial=np.finfo(np.float64).tiny))
 
 
 def _reason(why: Array, bar: Array) -> str:

@@ -1,6 +1,6 @@
 """How far rounding can have moved a graph's outputs: measured by rounding at random.
 
-Every operation of the graph is repeated with its result multiplied by 1 +- eps at random (and,
+Every operation of the graph is repeated with its result moved by a few eps at random (and,
 where a kernel sums products inside, its operands too): random-rounding arithmetic, after
 Parker, "Monte Carlo Arithmetic", 1997. The spread over a few runs shows amplification by
 cancellation wherever it happens, in values and in derivative programs alike, and uses no
@@ -9,7 +9,7 @@ derivative rule: a wrong rule cannot hide behind it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from gradproof_service.transforms.evaluate import (
     Step,
     Tick,
     batch_of,
+    call,
     call_batched,
     no_tick,
     plan,
@@ -28,9 +29,12 @@ from gradproof_service.transforms.evaluate import (
 SAMPLES: Final = 6
 TILE: Final = 65_537
 """Signs drawn per array; a prime, so that repeats of it never line up with an axis."""
-SIGMAS: Final = 3.0
-"""Each result is moved by a whole eps = 2u per operation where rounding moves it by u at most
-and by about u/2 typically: three root-mean-squares are more than ten times the typical error."""
+LEVELS: Final = (-7.0, -6.0, -5.0, -4.0, 4.0, 5.0, 6.0, 7.0)
+"""Multiples of eps by which a result may be moved; several, so that two moves rarely cancel."""
+SIGMAS: Final = 0.7
+"""Times the mean absolute move. A result is moved by about 5.5 eps = 11 u per operation where
+rounding moves it by u at most and u/2 typically: the bound is some fifteen times the typical error
+and four times that of operations which all err by their most in directions drawn at random."""
 
 
 def rounding_bounds(
@@ -50,15 +54,31 @@ def rounding_bounds(
     computed in a dtype of that spacing. Entries that are not finite, or become so, get inf;
     integer and bool outputs get 0. Statistical: see `SIGMAS`.
     """
-    squares = [np.zeros(y.shape) for y in outputs]
+    return spread_bounds(
+        outputs,
+        lambda k: disturbed(graph, inputs, (rng_seed, k), eps, tick=tick),
+        samples,
+    )
+
+
+def spread_bounds(
+    outputs: Sequence[Array], again: Callable[[int], Sequence[Array]], samples: int = SAMPLES
+) -> list[Array]:
+    """Bounds of results from how far `samples` disturbed runs of them (`again(k)`) moved."""
+    moves = [np.zeros(y.shape) for y in outputs]
     for k in range(samples):
-        moved = disturbed(graph, inputs, (rng_seed, k), eps, tick=tick)
         with np.errstate(all="ignore"):
-            for total, y, z in zip(squares, outputs, moved, strict=True):
+            for total, y, z in zip(moves, outputs, again(k), strict=True):
                 if y.dtype.kind in "fc":
-                    z = batch_of(z, z.ndim, len(y)) if z.ndim < y.ndim else z
-                    total += np.abs(z.astype(np.float64) - y) ** 2
-    return [_bound(total / samples, y) for total, y in zip(squares, outputs, strict=True)]
+                    total += np.abs(z.astype(np.float64) - y)
+    return [_bound(total / samples, y) for total, y in zip(moves, outputs, strict=True)]
+
+
+def _bound(mean_move: Array, y: Array) -> Array:
+    if y.dtype.kind != "f":
+        return np.zeros(y.shape)
+    bound = SIGMAS * mean_move
+    return np.where(np.isfinite(bound) & np.isfinite(y), bound, np.inf)
 
 
 def disturbed(
@@ -69,14 +89,6 @@ def disturbed(
     return _run(graph, list(inputs), np.random.default_rng(seed), eps, tick)
 
 
-def _bound(mean_square: Array, y: Array) -> Array:
-    bound = SIGMAS * np.sqrt(mean_square)
-    if y.dtype.kind == "f":
-        # what is computed exactly in every run may still be rounded once on its way out
-        return np.where(np.isfinite(bound) & np.isfinite(y), bound, np.inf)
-    return np.zeros(y.shape)
-
-
 def _run(
     graph: Graph, inputs: list[Array], rng: np.random.Generator, eps: float | None, tick: Tick
 ) -> list[Array]:
@@ -84,9 +96,14 @@ def _run(
     prepared = plan(graph, flags)
     values: list[Any] = [None] * len(graph.types)
     values[: len(inputs)] = [np.asarray(x) for x in inputs]
+    moved = _moved(graph)
     with np.errstate(all="ignore"):
         for step in prepared.steps:
-            outs = _perturbed(step, [values[v] for v in step.operands], rng, eps, tick)
+            xs = [values[v] for v in step.operands]
+            if moved[step.first]:
+                outs = _perturbed(step, xs, rng, eps, tick)
+            else:  # made of constants alone: the same in every run of the graph, so no error of it
+                outs = call(step, xs, tick)
             if len(step.site.outs) == 1:
                 values[step.first] = outs
             else:
@@ -95,6 +112,20 @@ def _run(
                 values[v] = None
             tick()
     return [np.asarray(values[v]) for v in graph.outputs]
+
+
+def _moved(graph: Graph) -> bytearray:
+    """For each value whether it depends on an input at all."""
+    found = graph.plans.get("moved")
+    if found is None:
+        found = bytearray(len(graph.types))
+        found[: len(graph.inputs)] = b"\1" * len(graph.inputs)
+        for _, _, _, operands, outs in graph.nodes():
+            if any(found[v] for v in operands):
+                for v in outs:
+                    found[v] = 1
+        graph.plans["moved"] = found
+    return found
 
 
 def _perturbed(
@@ -128,12 +159,12 @@ def _perturbed(
 
 
 def _shaken(x: Any, rng: np.random.Generator, eps: float | None, ulps: float) -> Any:
-    """x (1 +- ulps eps), the signs drawn anew for every entry (in long arrays for every `TILE`)."""
+    """x times 1 and some eps for each ulp, drawn anew for every entry (in long arrays for every `TILE`)."""
     if x.dtype not in FLOATS:
         return x
     spacing = float(np.finfo(x.dtype).eps) if eps is None else max(eps, float(np.finfo(x.dtype).eps))
-    signs = rng.integers(0, 2, min(x.size, TILE), dtype=np.int8)
-    move = np.array([-spacing * ulps, spacing * ulps], x.dtype)[signs]
+    drawn = rng.integers(0, len(LEVELS), min(x.size, TILE), dtype=np.int8)
+    move = (np.array(LEVELS) * (spacing * ulps)).astype(x.dtype)[drawn]
     move = np.resize(move, x.shape) if x.size > TILE else move.reshape(x.shape)
     moved = x + x * move
     return moved if np.isfinite(moved).all() else np.where(np.isfinite(x), moved, x)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isclose, log, pi, sqrt
 
@@ -20,7 +20,7 @@ _PLAIN = {
 }
 _FAMOUS = (
     ("3", 3.0), ("4", 4.0), ("8", 8.0), ("10", 10.0), ("pi", pi), ("2 pi", 2 * pi), ("sqrt(pi)", sqrt(pi)),
-    ("ln 10", log(10)), ("ln 2", log(2)), ("180/pi, degrees for radians", 180 / pi),
+    ("ln 10", log(10)), ("ln 2", log(2)),
     ("sqrt(2)", sqrt(2)), ("sqrt(2 pi)", sqrt(2 * pi)), ("1000", 1e3), ("100", 1e2), ("1e6", 1e6),
 )  # fmt: skip
 
@@ -55,12 +55,15 @@ class Sizes:
         for n, value, inverse in self._lengths():
             if near(value):
                 return Named(value, _shown(n, inverse), self._story(n, inverse))
+        for text, value in (("pi/180", pi / 180), ("180/pi", 180 / pi)):
+            if near(value):
+                return Named(value, text, "degrees taken for radians or the other way round")
         for text, value in _FAMOUS:
             for sign, minus in ((1, ""), (-1, "-")):
                 if near(sign * value):
-                    return Named(sign * value, f"{minus}{text.split(',')[0]}", _after(text))
+                    return Named(sign * value, f"{minus}{text}")
                 if near(sign / value):
-                    return Named(sign / value, f"{minus}1/({text.split(',')[0]})", "")
+                    return Named(sign / value, f"{minus}1/({text})" if " " in text else f"{minus}1/{text}")
         return self._shifted(near)
 
     def _lengths(self) -> Iterator[tuple[int, float, bool]]:
@@ -79,8 +82,7 @@ class Sizes:
         n = round(value) if value > 1 else round(1 / value) if 0 < value < 1 else 0
         return f"; {self._story(n, value < 1)}" if n in self.counts else ""
 
-    def _shifted(self, near: object) -> Named | None:
-        assert callable(near)
+    def _shifted(self, near: Callable[[float], bool]) -> Named | None:
         for n in {**self.counts, **self.lengths}:
             if n < 2:
                 continue
@@ -125,6 +127,3 @@ def sizes_of(graph: Graph) -> Sizes:
 def _shown(n: int, inverse: bool) -> str:
     return f"1/{n}" if inverse else str(n)
 
-
-def _after(text: str) -> str:
-    return text.split(", ")[1] if ", " in text else ""

@@ -19,8 +19,10 @@ from gradproof_service.ops.record import Site
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Operand `operand` of `node` reads value `value`; `y_bar` (R, *out) arrives at the node's
-    first output and the right rule makes `x_bar` (R, *in) of it."""
+    """Operand `operand` of `node` reads value `value`.
+
+    `y_bar` (R, *out) arrives at the node's first output, the right rule makes `x_bar` (R, *in) of it.
+    """
 
     node: int
     operand: int
@@ -51,6 +53,8 @@ class Edit:
     code: str
     says: str
     make: Callable[[], Array | None]
+    plain: bool = True
+    """A mistake in the op's own rule, and not one that any array can suffer."""
 
 
 def edits_of(use: Use) -> Iterator[Edit]:
@@ -66,17 +70,18 @@ def fitted(array: Array | None, shape: Shape) -> Array | None:
     """(R, *any) summed and broadcast to (R, *shape), as a cotangent is; None when it cannot be."""
     if array is None:
         return None
-    extra = array.ndim - 1 - len(shape)
+    made: Array = array
+    extra = made.ndim - 1 - len(shape)
     if extra < 0:
-        array = array.reshape(len(array), *(1,) * -extra, *array.shape[1:])
+        made = made.reshape(len(made), *(1,) * -extra, *made.shape[1:])
     elif extra:
-        array = array.sum(axis=tuple(range(1, 1 + extra)))
-    axes = tuple(a + 1 for a, n in enumerate(shape) if n == 1 != array.shape[a + 1])
+        made = made.sum(axis=tuple(range(1, 1 + extra)))
+    axes = tuple(a + 1 for a, n in enumerate(shape) if n == 1 != made.shape[a + 1])
     if axes:
-        array = array.sum(axis=axes, keepdims=True)
-    if any(n not in (1, k) for n, k in zip(array.shape[1:], shape, strict=True)):
+        made = made.sum(axis=axes, keepdims=True)
+    if any(n not in (1, k) for n, k in zip(made.shape[1:], shape, strict=True)):
         return None
-    return np.broadcast_to(array, (len(array), *shape))
+    return np.broadcast_to(made, (len(made), *shape))
 
 
 _FACTORS: tuple[tuple[str, Callable[[Any, Any], Any]], ...] = (
@@ -315,24 +320,28 @@ def _structural(use: Use) -> Iterator[Edit]:
     x_bar, shape = use.x_bar, use.shape
     if len(shape) >= 2 and shape[-1] == shape[-2] > 1:
         t = np.swapaxes(x_bar, -1, -2)
-        yield Edit("transposed", "F03", "its cotangent is transposed", lambda: t)
+        yield _loose("transposed", "F03", "its cotangent is transposed", lambda: t)
         diagonal = np.eye(shape[-1])
-        yield Edit("diagonal only", "F04", "only the diagonal of its cotangent is kept", lambda: x_bar * diagonal)
-        yield Edit("lower only", "F07", "only the lower triangle of its cotangent is kept", lambda: np.tril(x_bar))
-        yield Edit("upper only", "F07", "only the upper triangle of its cotangent is kept", lambda: np.triu(x_bar))
-        yield Edit("symmetrised", "F07", "its cotangent is made symmetric", lambda: (x_bar + t) / 2)
-        yield Edit("doubled", "F07", "off-diagonal entries are counted twice", lambda: x_bar + t - x_bar * diagonal)
+        yield _loose("diagonal only", "F04", "only the diagonal of its cotangent is kept", lambda: x_bar * diagonal)
+        yield _loose("lower only", "F07", "only the lower triangle of its cotangent is kept", lambda: np.tril(x_bar))
+        yield _loose("upper only", "F07", "only the upper triangle of its cotangent is kept", lambda: np.triu(x_bar))
+        yield _loose("symmetrised", "F07", "its cotangent is made symmetric", lambda: (x_bar + t) / 2)
+        yield _loose("doubled", "F07", "off-diagonal entries are counted twice", lambda: x_bar + t - x_bar * diagonal)
     if shape and shape[0] > 1:
         for which, at in (("first", 0), ("last", -1)):
             mask = np.zeros((shape[0],) + (1,) * (len(shape) - 1))
             mask[at] = 1
-            yield Edit(
+            yield _loose(
                 f"{which} only", "F04", f"only the {which} row of its cotangent is kept", lambda k=mask: x_bar * k
             )
-            yield Edit(
+            yield _loose(
                 f"{which} missing", "F04", f"the {which} row of its cotangent is zero", lambda k=mask: x_bar * (1 - k)
             )
-        yield Edit("flipped", "F03", "its cotangent is in reverse order", lambda: np.flip(x_bar, 1))
+        yield _loose("flipped", "F03", "its cotangent is in reverse order", lambda: np.flip(x_bar, 1))
+
+
+def _loose(name: str, code: str, says: str, make: Callable[[], Array | None]) -> Edit:
+    return Edit(name, code, says, make, plain=False)
 
 
 _OF_OP: dict[str, Callable[[Use], Iterator[Edit]]] = {

@@ -7,6 +7,7 @@ here is a derivative of its own: the rules are those of the op records.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -147,7 +148,9 @@ def flow_of(m: Mismatch) -> Flow | None:
     return flow
 
 
-def sweep(flow: Flow, keep: bool = False, wrong: Any = None) -> Array | None:
+def sweep(
+    flow: Flow, keep: bool = False, wrong: Callable[[Use], Array] | None = None
+) -> Array:
     """One reverse sweep; the cotangent of input `i` as (R, n).
 
     `wrong(use)` may return another cotangent for a use: the sweep goes on with that one.
@@ -178,11 +181,10 @@ def sweep(flow: Flow, keep: bool = False, wrong: Any = None) -> Array | None:
                 use = _use(flow, k, n, v, y_bars[0], x_bar)
                 if keep:
                     flow.uses.append(use)
-                if wrong is not None:
-                    x_bar = wrong(use)
-                    if x_bar is None:
-                        return None
-            bars[v] = bars[v] + x_bar if v in bars else x_bar
+                passed = use.x_bar if wrong is None else wrong(use)
+            else:
+                passed = x_bar
+            bars[v] = bars[v] + passed if v in bars else passed
         m.scene.tick()
     if keep:
         flow.bars = bars

@@ -1,0 +1,140 @@
+"""Why a claim is wrong: the cause by name, with numbers, and the places that explain it.
+
+Never a guess: what explains nothing is not named, and where several places explain the numbers
+alike all of them are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradproof_service.arrays import Array
+from gradproof_service.checking.causes.constants import sizes_of
+from gradproof_service.checking.causes.fingerprints import FINGERPRINTS, PLACES, fingerprints
+from gradproof_service.checking.causes.flow import flow_of
+from gradproof_service.checking.causes.localise import localise
+from gradproof_service.checking.causes.mismatch import Match, Mismatch
+from gradproof_service.checking.causes.walk import walk
+from gradproof_service.checking.scene import Scene
+from gradproof_service.diagnostic import Location
+from gradproof_service.graph.graph import Graph
+from gradproof_service.ops.record import IllTyped
+
+SHOWN = 3
+"""Causes given: the best and its alternatives."""
+NAMES = {
+    **{f.code: (f.name, f.meaning) for f in FINGERPRINTS},
+    **{code: (name, meaning) for code, name, meaning in PLACES},
+    "F17": ("culprit-line", "a line of the claimed derivative whose operands are right and whose result is not"),
+}
+"""Code -> (name, what it means) of every cause."""
+_ORDER = {code: k for k, code in enumerate([*(f.code for f in FINGERPRINTS), "F05", "F06", "F16"])}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a claim differs: one sentence, and how much of the difference it explains.
+
+    `nodes` and `locations` are places in the checked function that explain the numbers alike;
+    `culprit` and `culprit_text` the line of the claimed derivative itself, when it could be
+    walked. `alternatives` are further (code, text, explained).
+    """
+
+    code: str
+    name: str
+    text: str
+    explained: float
+    alternatives: tuple[tuple[str, str, float], ...] = ()
+    nodes: tuple[str, ...] = ()
+    locations: tuple[Location, ...] = ()
+    culprit: tuple[Location, ...] = ()
+    culprit_text: str = ""
+
+
+def find_cause(
+    scene: Scene,
+    o: int,
+    i: int,
+    claimed: Array,
+    reference: Array,
+    bar: Array,
+    claim_graph: Graph | None = None,
+    claim_inputs: Sequence[Array] | None = None,
+    *,
+    seeds: Array | None = None,
+    result_index: int = 0,
+) -> Cause | None:
+    """Name why `claimed` differs from `reference`, or None when nothing explains it.
+
+    All three are (m, n): rows are output elements; with `seeds` (R, m) they are (R, n), what a
+    vjp made of these cotangents. `bar` is what rounding alone may account for, without what a
+    tolerance forgives. `claim_graph` is the claim itself as a graph of `claim_inputs` (the
+    function's inputs, for a vjp one seed more), of which it returns output `result_index`.
+    Raises nothing but what the scene's tick raises to end the call.
+    """
+    if not (claimed.shape == reference.shape == bar.shape) or claimed.ndim != 2 or not claimed.size:
+        return None
+    m = Mismatch(
+        scene, o, i, claimed.astype(np.float64), reference.astype(np.float64),
+        np.where(np.isfinite(bar), bar, 0.0), None if seeds is None else seeds.reshape(len(seeds), -1),
+    )  # fmt: skip
+    if not np.isfinite(m.reference).all() or not np.isfinite(bar).all():
+        return None
+    matches = _searched(m)
+    culprit = None
+    if claim_graph is not None and claim_inputs is not None:
+        with suppress(*_TROUBLE):
+            culprit = walk(m, claim_graph, claim_inputs, result_index)
+    best = _cause(matches)
+    if culprit is None:
+        return best
+    if best is None or best.code == "F15":
+        best = Cause("F17", NAMES["F17"][0], culprit.text, 1.0)
+    return replace(best, culprit=culprit.locations, culprit_text=culprit.text)
+
+
+_SETTLES = ("F08", "F12")
+"""No mistake in a rule: where one of these explains everything, no place is looked for."""
+_TROUBLE = (ArithmeticError, ValueError, TypeError, LookupError, AssertionError, AttributeError, MemoryError, IllTyped)
+"""What numbers and shapes that nobody foresaw can raise in a search: the search ends, the check goes on."""
+
+
+def _searched(m: Mismatch) -> list[Match]:
+    found: list[Match] = []
+    with suppress(*_TROUBLE):
+        for match in fingerprints(m):
+            found.append(match)  # noqa: PERF402 - what came before a trouble is kept
+    settled = any(x.code in _SETTLES and x.exact for x in found)
+    if np.isfinite(m.claimed).all() and m.sharp and not settled:
+        with suppress(*_TROUBLE), np.errstate(all="ignore"):
+            flow = flow_of(m)
+            found.extend(localise(flow, sizes_of(m.scene.graph)) if flow is not None else [])
+    return found
+
+
+def _cause(matches: Sequence[Match]) -> Cause | None:
+    """The most believed of what explains everything, else the one that explains most."""
+    if not matches:
+        return None
+    ranked = sorted(matches, key=_rank)
+    best = ranked[0]
+    places = next((x for x in ranked if x.nodes and not x.weak), best) if best.exact else best
+    shown: dict[tuple[str, str], float] = {}
+    for x in ranked[1:]:
+        if x.code != best.code and best.code not in _SETTLES:
+            shown.setdefault((x.code, x.text), round(x.explained, 4))
+    return Cause(
+        best.code, NAMES[best.code][0], best.text, best.explained,
+        tuple((code, text, part) for (code, text), part in shown.items())[: SHOWN - 1],
+        places.nodes, places.locations,
+    )  # fmt: skip
+
+
+def _rank(x: Match) -> tuple[bool, bool, float, int, bool]:
+    placed = bool(x.nodes) if x.code == "F11" else not x.nodes
+    order = _ORDER.get(x.code, len(_ORDER))
+    return x.weak, not x.exact, 0.0 if x.exact else -x.explained, order, not placed

@@ -1,0 +1,176 @@
+"""Fingerprints of layout: the right numbers in wrong places, missing slices, wrong axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+
+from gradproof_service.arrays import Array
+from gradproof_service.checking.causes.mismatch import Match, Mismatch, blocks, plural
+
+_AXES = ("first", "second", "third", "fourth", "fifth", "sixth")
+
+
+def permuted(m: Mismatch) -> Iterable[Match]:
+    """claimed is the reference transposed, reshaped, reversed, rolled or shuffled."""
+    for text, made in _layouts(m):
+        if made.shape != m.reference.shape or np.array_equal(made, m.reference):
+            continue
+        for sign, turned in ((1.0, ""), (-1.0, ", with the sign turned")):
+            found = list(m.matched("F03", f"claimed is the true derivative {text}{turned}", sign * made))
+            if found:
+                yield from found
+                return
+    if m.reference.size >= 4 and len(np.unique(m.reference)) > m.reference.size // 2:
+        order, true_order = np.argsort(m.claimed, axis=None), np.argsort(m.reference, axis=None)
+        shuffled = np.empty(m.reference.size)
+        shuffled[order] = m.reference.reshape(-1)[true_order]
+        shuffled = shuffled.reshape(m.claimed.shape)
+        if not (np.abs(m.gap).max() <= 1e-4 * np.abs(m.reference).max()):
+            moved = int(m.wrong.sum())
+            text = f"claimed holds the true entries in another order, {plural(moved, 'entry')} moved: indices are mixed up"
+            yield from m.matched("F03", text, shuffled, least=0.999)
+
+
+def _layouts(m: Mismatch) -> Iterator[tuple[str, Array]]:
+    r = m.reference
+    rows = len(r)
+    block = blocks(m, r)
+    rank = block.ndim - 1
+    if m.seeds is None and r.shape[0] == r.shape[1] > 1:
+        yield "transposed: the axes of output and input are exchanged", r.T
+    if m.seeds is None and min(r.shape) > 1 and r.shape[0] != r.shape[1]:
+        yield "transposed and read in the wrong shape", r.T.reshape(r.shape)
+    if 2 <= rank <= 4:
+        for order in permutations(range(rank)):
+            if order != tuple(range(rank)):
+                turned = block.transpose((0, *(a + 1 for a in order)))
+                same = turned.shape == block.shape
+                how = "transposed" if rank == 2 else f"with axes permuted to {order}"
+                tail = "" if same else " and read in the wrong shape"
+                yield f"of {m.input_name} {how}{tail}", turned.reshape(rows, -1)
+        yield (
+            f"of {m.input_name} read in column order",
+            np.stack([b.reshape(-1, order="F") for b in block]).reshape(r.shape),
+        )
+    for axis in range(1, rank + 1):
+        if block.shape[axis] > 1:
+            which = _AXES[axis - 1] if axis <= len(_AXES) else f"{axis}th"
+            yield f"reversed along the {which} axis", np.flip(block, axis).reshape(r.shape)
+            for step in (1, -1):
+                yield f"shifted by {step} along the {which} axis", np.roll(block, step, axis).reshape(r.shape)
+    if m.seeds is None and rows > 1:
+        yield "with the outputs in reverse order", r[::-1]
+
+
+def symmetric(m: Mismatch) -> Iterable[Match]:
+    """A symmetric argument: off-diagonal entries by the other convention, or one triangle only."""
+    shape = m.in_shape
+    if len(shape) < 2 or shape[-1] != shape[-2] or shape[-1] < 2:
+        return
+    r = blocks(m, m.reference)
+    t = np.swapaxes(r, -1, -2)
+    eye = np.eye(shape[-1])
+    name = m.input_name
+    for text, made in (
+        (f"off-diagonal entries of {name} are twice the true ones: each pair is counted as one variable", 2 * r - r * eye),
+        (f"off-diagonal entries of {name} are half the true ones: each pair is shared between two", (r + r * eye) / 2),
+        (f"claimed is G + G^T - diag(G) of the true G: both triangles of {name} are moved together", r + t - r * eye),
+        (f"claimed is G + G^T of the true G: both triangles of {name} are moved together, the diagonal twice", r + t),
+        (f"claimed is (G + G^T)/2 of the true G: only its symmetric part, as if {name} were symmetric", (r + t) / 2),
+        (f"only the lower triangle of {name} is filled", np.tril(r)),
+        (f"only the upper triangle of {name} is filled", np.triu(r)),
+        (f"only the lower triangle of {name} is filled, with both triangles added", np.tril(r + t) - r * eye),
+        (f"only the upper triangle of {name} is filled, with both triangles added", np.triu(r + t) - r * eye),
+        (f"only the diagonal of {name} is filled", r * eye),
+    ):  # fmt: skip
+        found = list(m.matched("F07", text, made.reshape(m.reference.shape), least=0.999))
+        if found:
+            yield from found
+            return
+
+
+def missing_slice(m: Mismatch) -> Iterable[Match]:
+    """Exactly zero on some entries where the reference is not."""
+    zero = (m.claimed == 0) & m.wrong
+    if not zero.any() or not m.claimed.any():
+        return
+    explained, exact = m.score(np.where(zero, 0.0, m.reference))
+    if explained < 0.5:
+        return
+    where = _where(m, zero)
+    count = f"{int(zero.sum())} of {plural(zero.size, 'entry')}"
+    top = np.abs(m.reference[zero]).max()
+    text = f"claimed is 0 {where or f'in {count}'}, where true reaches {top:.4g}: that part receives no derivative"
+    yield Match("F04", text, explained, exact)
+
+
+def confined(m: Mismatch) -> Iterable[Match]:
+    """Wrong in few entries or one slice."""
+    wrong = m.wrong
+    if not wrong.any() or wrong.all() or wrong.size < 2:
+        return
+    if wrong.sum() == 1:
+        at = tuple(int(k) for k in np.argwhere(wrong)[0])
+        index = [int(k) for k in np.argwhere(wrong.reshape(*m.lead_shape, *m.in_shape))[0]]
+        c, r = float(m.claimed[at]), float(m.reference[at])
+        ratio = f", {c / r:.7g} times as much" if r else ""
+        text = f"only the entry at {index} is wrong: claimed {c:.8g}, true {r:.8g}{ratio}"
+        yield Match("F15", text, 1.0, True, weak=True)
+        return
+    where = _where(m, wrong)
+    if where:
+        text = f"wrong {where} and right in the other {plural(int((~wrong).sum()), 'entry')}"
+        yield Match("F15", text, 1.0, True, weak=True)
+
+
+def _where(m: Mismatch, mask: Array) -> str:
+    """The smallest slices of one axis that hold the whole mask, in words; "" when they hold all."""
+    array = mask.reshape(*m.lead_shape, *m.in_shape)
+    lead = len(m.lead_shape)
+    out = m.scene.graph.output_names[m.o] if m.seeds is None else "the seeds"
+    best: tuple[float, str] = (0.75, "")
+    for axis, n in enumerate(array.shape):
+        others = tuple(a for a in range(array.ndim) if a != axis)
+        hit = np.flatnonzero(array.any(axis=others))
+        if n > 1 and len(hit) / n < best[0]:
+            name = out if axis < lead else m.input_name
+            at = axis if axis < lead else axis - lead
+            which = _AXES[at] if at < len(_AXES) else f"{at + 1}th"
+            rank = lead if axis < lead else array.ndim - lead
+            along = f" along the {which} axis of {name}" if rank > 1 else f" of {name}"
+            indices = ", ".join(str(int(k)) for k in hit[:5]) + (", ..." if len(hit) > 5 else "")
+            word = "index" if len(hit) == 1 else "indices"
+            best = (len(hit) / n, f"at {word} {indices}{along}")
+    return best[1]
+
+
+def wrong_axis(m: Mismatch) -> Iterable[Match]:
+    """claimed is constant or summed along an axis along which the reference is not."""
+    r = blocks(m, m.reference)
+    ways: tuple[tuple[str, Callable[[Any, int], Any]], ...] = (
+        ("its mean", lambda a, k: a.mean(axis=k, keepdims=True)),
+        ("its sum", lambda a, k: a.sum(axis=k, keepdims=True)),
+        ("its first slice", lambda a, k: a.take([0], axis=k)),
+        ("its last slice", lambda a, k: a.take([-1], axis=k)),
+        ("its running sum", lambda a, k: np.cumsum(a, axis=k)),
+        ("its running sum from the end", lambda a, k: np.flip(np.cumsum(np.flip(a, k), axis=k), k)),
+        ("its differences", lambda a, k: np.diff(a, axis=k, prepend=0.0)),
+        ("its value less the mean", lambda a, k: a - a.mean(axis=k, keepdims=True)),
+    )
+    for axis in range(1, r.ndim):
+        if r.shape[axis] < 2:
+            continue
+        which = _AXES[axis - 1] if axis <= len(_AXES) else f"{axis}th"
+        along = f"along the {which} axis of {m.input_name}" if r.ndim > 2 else f"along {m.input_name}"
+        for text, way in ways:
+            made = np.broadcast_to(way(r, axis), r.shape).reshape(m.reference.shape)
+            if np.allclose(made, m.reference, rtol=1e-9, atol=0):
+                continue
+            found = list(m.matched("F09", f"claimed is the true derivative replaced by {text} {along}", made, least=0.999))
+            if found:
+                yield from found
+                return
