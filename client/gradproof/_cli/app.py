@@ -36,7 +36,9 @@ TAKES: Final = {
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; mistakes in its usage leave with 2."""
     parser = make_parser()
-    given = parser.parse_args(with_negatives(arguments))
+    given, unknown = parser.parse_known_args(with_negatives(arguments))
+    if unknown:
+        (given.parser or parser).refuse(unknown[0])
     if given.run is None:
         parser.print_help()
         return 0
@@ -72,6 +74,13 @@ class Parser(argparse.ArgumentParser):
             message = f"there is no command {wrong[1]!r}; {hint}"
         self.exit(2, f"error: {message}\n{self.format_usage()}see `{self.prog} -h`\n")
 
+    def refuse(self, unknown: str) -> NoReturn:
+        """Tell an argument that nothing takes, with the nearest option, and leave with 2."""
+        name = unknown.partition("=")[0]
+        near = difflib.get_close_matches(name, self._option_string_actions, 1)
+        hint = f"did you mean {near[0]}?" if near else "quote an expression that holds spaces"
+        self.error(f"nothing takes the argument {unknown.strip()!r}; {hint}")
+
 
 def make_parser() -> Parser:
     """The parser of the whole command line."""
@@ -82,7 +91,7 @@ def make_parser() -> Parser:
         "--version", action="version", version=_version(), help="print the version and leave"
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser.set_defaults(run=None)
+    parser.set_defaults(run=None, parser=None)
     commands = parser.add_subparsers(metavar="COMMAND", title="commands", parser_class=Parser)
     for name, (sentence, add, body) in COMMANDS.items():
         text = sentence[0].lower() + sentence[1:].rstrip(".")
@@ -93,7 +102,7 @@ def make_parser() -> Parser:
         command.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
-        command.set_defaults(run=body)
+        command.set_defaults(run=body, parser=command)
         add(command)
     return parser
 

@@ -33,5 +33,7 @@ class Case:
         words += [w for at in self.at for w in ("--at", at)]
         words += [w for name in (self.wrt if wrt is None else wrt) for w in ("--wrt", name)]
         words += [w for name in self.outputs for w in ("--output", name)]
+        if verb == "check" and self.claim and "--claim" not in options:
+            words += ["--claim", self.claim]
         words += ["--server", self.server] if self.server else []
         return shlex.join([*words, *options])

@@ -15,7 +15,7 @@ from gradproof._cli.findings_page import ILL_TYPED
 from gradproof._cli.page import Page, page_for, show, write
 from gradproof._cli.progress import progress
 from gradproof._cli.report_page import add_report
-from gradproof._cli.subject import point_of, points_are_options, resolved
+from gradproof._cli.subject import in_our_words, point_of, resolved
 from gradproof._cli.trouble import AGREES, FINDINGS, INCONCLUSIVE, USAGE
 
 Level = Literal["error", "warning", "info"]
@@ -56,7 +56,7 @@ def run_check(asked: Asked) -> int:
     with (
         service(asked.server) as transport,
         progress(f"checking {asked.target}"),
-        points_are_options(target),
+        in_our_words(target),
     ):
         report = check(
             transport, target.subject, at=point, claim=claim, claim_kind=asked.claim_kind,
@@ -69,15 +69,14 @@ def run_check(asked: Asked) -> int:
         source=asked.target if target.kind == "expression" else "",
     )  # fmt: skip
     page = page_for() if asked.out is None else Page()
-    if asked.form == "text":
-        add_report(page, report.message, case)
-        if asked.out is None:
-            show(page)
-    text = page.plain() if asked.form == "text" else report.to_json() + "\n"
+    add_report(page, report.message, case)
     if asked.out is not None:
-        write_file(asked.out, text)
-    elif asked.form == "json":
-        write(text)
+        write_file(asked.out, page.plain() if asked.form == "text" else report.to_json() + "\n")
+        del page.lines[1:]  # the verdict is worth a line even when the report is elsewhere
+    if asked.form == "text" or asked.out is not None:
+        show(page)
+    else:
+        write(report.to_json() + "\n")
     return exit_code(report.message, asked.fail_level, exit_zero=asked.exit_zero)
 
 

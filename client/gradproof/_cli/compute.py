@@ -21,7 +21,7 @@ from gradproof._cli.json_text import array_record, json_text
 from gradproof._cli.page import page_for, show
 from gradproof._cli.progress import progress
 from gradproof._cli.report_page import derivative_name
-from gradproof._cli.subject import Aimed, aimed
+from gradproof._cli.subject import Aimed, aimed, in_our_words
 from gradproof._cli.trouble import AGREES, FINDINGS, USAGE
 from gradproof._report import dense, word
 
@@ -58,7 +58,7 @@ def run_compute(wanted: Wanted) -> int:
     if wanted.verb == "eval" and this.subject.plain is not None:
         return _outputs(wanted, this.subject.plain)
     point = this.subject.point
-    with service(wanted.server) as transport, progress(wanted.target):
+    with service(wanted.server) as transport, progress(wanted.target), in_our_words(this.target):
         if wanted.verb == "eval":
             request = der.EvaluateRequest(program=this.program.message, point=point)
             values = transport.evaluate(request, timeout_s=wanted.timeout_s)
@@ -133,5 +133,5 @@ def _text(named: Sequence[Named]) -> str:
     for name, array in named:
         text = numbers.full(array, width - len(name) - 3)
         indent = "\n" + " " * (len(name) + 3)
-        parts.append(f"{name} = {text.replace(chr(10), indent)}\n")
-    return "".join(parts)
+        parts += f"{name} = {indent.join(text.splitlines())}".splitlines()
+    return "".join(line.rstrip() + "\n" for line in parts)

@@ -63,10 +63,11 @@ def add_frame(page: Page, place: Located, text: str = "", indent: str = "    ") 
 
     Only Python files are read, and one that cannot be read adds nothing.
     """
-    lines = _lines(place.file) if place.file.endswith(".py") else text.splitlines()
+    from_file = place.file.endswith(".py")
+    lines = _lines(place.file) if from_file else text.splitlines()
     if not place.line or place.line > len(lines):
         return
-    if len(lines) == 1:
+    if len(lines) == 1 and not from_file:
         if caret := _caret(place, lines[0], indent):
             page.add(f"{indent}{lines[0]}")
             page.add((caret, "red"))

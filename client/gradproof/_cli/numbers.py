@@ -74,10 +74,11 @@ def full(array: Array, width: int) -> str:
     if array.ndim == 0:
         return exact(array[()])
     floatmode = "unique" if array.size <= WHOLE else "fixed"
-    return np.array2string(
+    text = np.array2string(
         array, max_line_width=width, threshold=WHOLE, edgeitems=EDGE, separator=", ",
         floatmode=floatmode, precision=6,
     )  # fmt: skip
+    return "\n".join(line.rstrip() for line in text.splitlines())
 
 
 def place(index: tuple[int, ...]) -> str:

@@ -7,6 +7,7 @@ verdict rests on, the place of the claim, why the reference can be trusted, and 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -137,7 +138,8 @@ def _values(shown: Shown) -> None:
     for named in report.outputs:
         array = from_tensor(named.tensor)
         shown.row(named.name if several else "value", numbers.brief(array, shown.room))
-    if report.verdict != pb.VERDICT_AGREES and len(report.derivatives) > BLOCKS:
+    large = any(d.dense.shape or d.HasField("sparse") for d in report.derivatives)
+    if report.verdict != pb.VERDICT_AGREES and (large or len(report.derivatives) > BLOCKS):
         return  # what is wrong comes first; the command in the last line shows the derivatives
     for d in report.derivatives[: 4 * BLOCKS]:
         if d.WhichOneof("value") == "dense":
@@ -225,8 +227,8 @@ def _block(shown: Shown, c: pb.Comparison) -> None:
         page.wrap(f"{finding.code} {finding.name}: {finding.cause}", "      ", first="    ")
     if where := label(finding.location):
         scope = f" in {finding.location.scope}" if finding.location.scope else ""
-        page.add(f"    claim written at {where}{scope}")
         if where not in shown.framed:
+            page.add(f"    claim written at {where}{scope}")
             add_frame(page, finding.location)
             shown.framed.add(where)
 
@@ -245,7 +247,8 @@ def _worst(page: Page, c: pb.Comparison) -> None:
     )
     us, them = ("claimed", "reference") if c.subject == pb.SOURCE_CLAIM else (
         SOURCES.get(c.subject, "claimed"), SOURCES.get(c.against, "reference"))  # fmt: skip
-    text = f"{where}{us} {numbers.number(c.claimed)}, {them} {numbers.number(c.reference)}"
+    shown = min(max(int(c.digits) + 4, 6), 16)
+    text = f"{where}{us} {numbers.number(c.claimed, shown)}, {them} {numbers.number(c.reference, shown)}"
     text += f" ± {numbers.bar(c.error_bar)}" if math.isfinite(c.error_bar) else ", no error bar"
     if c.reference and c.verdict == pb.VERDICT_DISAGREES:
         text += f", ratio {numbers.ratio(c.claimed / c.reference)}"
@@ -256,10 +259,12 @@ def _finding_of(report: pb.Report, c: pb.Comparison) -> pb.Finding | None:
     """The finding that tells the same as the comparison of a claim: of that pair, and an error."""
     if c.subject != pb.SOURCE_CLAIM or c.verdict != pb.VERDICT_DISAGREES:
         return None
-    for f in report.findings:
-        if (f.input, f.output) == (c.input, c.output) and f.severity == pb.SEVERITY_ERROR:
-            return f
-    return None
+    same = [
+        f
+        for f in report.findings
+        if (f.input, f.output) == (c.input, c.output) and f.severity == pb.SEVERITY_ERROR
+    ]
+    return next((f for f in same if f.cause), same[0] if same else None)
 
 
 def _agreement(shown: Shown, own: Sequence[pb.Comparison]) -> None:
@@ -274,6 +279,9 @@ def _agreement(shown: Shown, own: Sequence[pb.Comparison]) -> None:
         if against == pb.SOURCE_DIFFERENCES and shown.report.evaluations:
             text += f", {numbers.plural(shown.report.evaluations, 'evaluation')}"
         shown.row(SOURCES.get(against, "reference"), text)
+    if shown.report.origin.carriage == pb.CARRIAGE_BLACK_BOX and not right:
+        count = numbers.plural(shown.report.evaluations, "evaluation")
+        shown.row("differences", f"are the reference: {count}, an error bar on every number")
 
 
 def _carriage(shown: Shown) -> None:
@@ -287,7 +295,8 @@ def _carriage(shown: Shown) -> None:
 
 def first_reason(reason: str) -> str:
     """Why the best road was closed, without why the lesser ones were: usually it is the same."""
-    return reason.partition("; namespace tracing: ")[0].removeprefix("array tracing: ")
+    best = re.split(r"; (?=(?:array|namespace|scalar) tracing)", reason)[0]
+    return re.sub(r"^(?:array|namespace|scalar) tracing[^:]*: ", "", best)
 
 
 def _options(shown: Shown) -> None:
@@ -315,7 +324,14 @@ def _next(shown: Shown) -> None:
         return
     wrong = [c for c in report.comparisons if c.verdict == pb.VERDICT_DISAGREES]
     claimed = [c for c in wrong if c.subject == pb.SOURCE_CLAIM]
-    if claimed and report.origin.carriage != pb.CARRIAGE_BLACK_BOX:
+    if report.origin.carriage == pb.CARRIAGE_BLACK_BOX:
+        told = not case.claim and not report.findings
+        text = (
+            case.command("check", "--claim", "FUNCTION")
+            if told
+            else case.command("check", "--format", "json")
+        )
+    elif claimed:
         one = dict.fromkeys(c.input for c in claimed)
         verb = "jacobian" if any(c.kind == pb.DERIVATIVE_KIND_JACOBIAN for c in claimed) else "grad"
         text = case.command(verb, wrt=tuple(one) if len(one) < 4 else None)

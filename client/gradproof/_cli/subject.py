@@ -12,7 +12,7 @@ import numpy as np
 
 from gradproof._cli.report_page import first_reason
 from gradproof._cli.trouble import Mistake
-from gradproof._errors import TargetError
+from gradproof._errors import RequestError, TargetError
 from gradproof._points import parse_points
 from gradproof._program import Program
 from gradproof._subject import Subject, prepare
@@ -20,6 +20,14 @@ from gradproof._targets import Target, resolve
 
 Array = np.ndarray[Any, Any]
 COLUMN: Final = re.compile(r"expression, column (?P<column>\d+):")
+SAID: Final = {
+    "at:": "--at:",
+    "wrt:": "--wrt:",
+    "outputs:": "--output:",
+    "claim_kind": "--claim-kind",
+}
+SAID_AS: Final = re.compile(r"^(?:options\.)?(at:|wrt:|outputs:)|\b(claim_kind)\b")
+"""Words of the Python face, and the options they are here."""
 AROUND: Final = 60
 """Characters of a long expression shown on either side of a mistake."""
 
@@ -59,7 +67,7 @@ def aimed(text: str, at: Iterable[str], *, partial: bool = False) -> Aimed:
     point = point_of(at)
     if partial and not point and isinstance(target.subject, Program):
         return Aimed(target, None)
-    with points_are_options(target):
+    with in_our_words(target):
         return Aimed(target, prepare(target.subject, point))
 
 
@@ -69,14 +77,15 @@ def point_of(at: Iterable[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def points_are_options(target: Target) -> Generator[None]:
-    """Tell mistakes about the point in the words of the command line."""
+def in_our_words(target: Target) -> Generator[None]:
+    """Tell mistakes about the request in the words of the command line."""
     try:
         yield
-    except TargetError as error:
-        if not error.message.startswith("at: "):
+    except (TargetError, RequestError) as error:
+        told = SAID_AS.sub(lambda found: SAID[found[1] or found[2]], error.message)
+        if told == error.message:
             raise
-        raise Mistake(f"{target.name}: --at: {error.message.removeprefix('at: ')}") from error
+        raise Mistake(f"{target.name}: {told}") from error
 
 
 def resolved(text: str) -> Target:
