@@ -10,7 +10,6 @@ Names are loaded when they are first used, so that importing the package costs n
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -111,6 +110,11 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
+        from importlib.metadata import (
+            PackageNotFoundError,
+            version,
+        )  # it costs more than all the rest
+
         try:
             return version("gradproof")
         except PackageNotFoundError:

@@ -11,9 +11,8 @@ from gradproof_proto.v1 import check_pb2
 from gradproof_proto.v1 import derivative_pb2 as der
 
 from gradproof._arguments import Array
-from gradproof._claims import KINDS
 from gradproof._errors import RequestError
-from gradproof._options import options
+from gradproof._options import KINDS, options
 from gradproof._report import dense
 from gradproof._subject import Source, Subject, chosen, named, prepare, refuse_errors, run
 from gradproof._transport import Transport

@@ -10,6 +10,15 @@ from gradproof_proto.v1 import check_pb2 as pb
 
 from gradproof._errors import RequestError
 
+KINDS: Final = {
+    "gradient": pb.DERIVATIVE_KIND_GRADIENT,
+    "jacobian": pb.DERIVATIVE_KIND_JACOBIAN,
+    "vjp": pb.DERIVATIVE_KIND_VJP,
+    "jvp": pb.DERIVATIVE_KIND_JVP,
+    "hessian": pb.DERIVATIVE_KIND_HESSIAN,
+    "hvp": pb.DERIVATIVE_KIND_HVP,
+}
+"""The kinds of derivative by their names on the Python side."""
 PROFILES: Final = {
     "numpy": pb.PROFILE_NUMPY,
     "torch": pb.PROFILE_TORCH,

@@ -80,8 +80,26 @@ BUILTINS: Final[dict[str, Any]] = {
     "min": _extreme(np.minimum, np.min, min),
     "isinstance": _isinstance,
 }
+_SAME_NAME: Final = (
+    *(
+        "sin",
+        "cos",
+        "tan",
+        "tanh",
+        "sinh",
+        "cosh",
+        "exp",
+        "expm1",
+        "exp2",
+        "log1p",
+        "log2",
+        "log10",
+    ),
+    *("sqrt", "cbrt", "floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "degrees", "radians"),
+    *("fabs", "hypot", "copysign", "fmod"),
+)
 MATH: Final[dict[str, Any]] = {
-    **{name: getattr(np, name) for name in ["sin", "cos", "tan", "tanh", "sinh", "cosh", "exp", "expm1", "log1p", "log2", "log10", "sqrt", "floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "degrees", "radians", "fabs", "hypot", "copysign", "fmod", "exp2", "cbrt"]},
+    **{name: getattr(np, name) for name in _SAME_NAME},
     "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "pow": np.power, "fsum": _fsum,
     "log": lambda x, base=None: np.log(x) if base is None else np.log(x) / np.log(base),
     "erf": elementwise.SPECIAL["erf"], "erfc": elementwise.SPECIAL["erfc"],
