@@ -440,6 +440,13 @@ BAD = {
     "jacobian of 1e10 entries": (
         der.DifferentiateRequest(program=cubic(), point=point(x=np.zeros(100_000)), kind=2), LimitError, "vjp", "kind",
     ),
+    "program of a jacobian of side 3000": (
+        der.DifferentiateRequest(
+            program=two_outputs(), point=point(x=np.zeros(3000), y=0.0), kind=2, emit_program=True,
+            options=chk.Options(wrt=["y"]),
+        ),
+        LimitError, "side 3000", "emit_program",
+    ),
     "tau": (
         der.CheckRequest(program=cubic(), point=X, options=chk.Options(tau=float("nan"))), RequestError, "tau", "options.tau",
     ),

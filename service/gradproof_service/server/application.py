@@ -288,6 +288,7 @@ class Application:
                 options=options,
             )
         else:
+            judge_peak(subject.graph, (False,) * len(subject.point), 0, self.limits)
             report = check(program, subject.graph, subject.point, claims, options, tick=tick)
             report = review(subject.graph, subject.point, report, options, tick=tick)
         return encode_report(report, program=program, origin=_origin(request), version=__version__)

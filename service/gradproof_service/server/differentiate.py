@@ -24,6 +24,9 @@ from gradproof_service.transforms.reverse import vjp
 SCALAR: Final = (Kind.GRADIENT, Kind.HESSIAN, Kind.HVP)
 """Kinds that are of one number."""
 
+IDENTITY_ELEMENTS: Final = 1 << 22
+"""Elements of the largest identity that is written into a program (32 MiB)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -78,8 +81,10 @@ def derivative_program(graph: Graph, asked: Wanted) -> Program:
         case Kind.GRADIENT:
             return emit(whole.gradients_graph(graph, wrt, outs))
         case Kind.JACOBIAN:
+            _judge_rows(asked, [graph.output_types[o].size for o in outs])
             return emit(whole.jacobian_graph(graph, wrt, outs))
         case Kind.HESSIAN:
+            _judge_rows(asked, [graph.types[i].size for i in wrt])
             return emit(whole.hessian_graph(graph, wrt, outs))
         case Kind.HVP:
             return emit(whole.hvps_graph(graph, wrt, outs))
@@ -149,6 +154,17 @@ def _judge_size(graph: Graph, asked: Wanted) -> None:
             f"kind: the {asked.kind.name.lower()} would have {total:.3g} entries, the limit is "
             f"{asked.limits.jacobian_elements:.3g}; ask for products with seeds (vjp, jvp, hvp) instead",
             field_path="kind",
+        )
+
+
+def _judge_rows(asked: Wanted, sizes: Sequence[int]) -> None:
+    """Raises `Fault` when the identity that a Jacobian's program goes through would be too large to send."""
+    if any(n * n > IDENTITY_ELEMENTS for n in sizes):
+        raise Fault(
+            FaultKind.LIMIT,
+            f"emit_program: the program of this {asked.kind.name.lower()} would hold an identity of side "
+            f"{max(sizes)}; ask for the program of a product (vjp, jvp, hvp) and give it the seeds",
+            field_path="emit_program",
         )
 
 
