@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import CodeType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from gradproof_proto.tensors import dtype_row
@@ -21,7 +21,11 @@ from gradproof._tracing.array import Traced
 from gradproof._tracing.kernels import KERNELS
 from gradproof._tracing.unsupported import refuse
 
-SMALL = 64
+SMALL: Final = 64
+DEFAULTS: Final = {
+    "keepdims": False, "offset": 0, "k": 0, "correction": 0.0, "ord": 2.0, "mode": "constant", "value": 0.0,
+}  # fmt: skip
+"""Attribute values that stand for themselves when nothing is stored: programs store no defaults."""
 
 
 class Tape:
@@ -101,8 +105,9 @@ def record(op: str, operands: Sequence[Traced], attrs: Mapping[str, Any], data: 
         return tuple(map(constant, data)) if several else constant(data)
     ids = [value.id_on(tape) for value in operands]
     tape.node_count += 1
+    stored = {name: v for name, v in attrs.items() if name not in DEFAULTS or v != DEFAULTS[name]}
     count = len(data) if several else 1
-    first = tape.function.node(f"gp.{op}", ids, dict(attrs), tape.place(), count)
+    first = tape.function.node(f"gp.{op}", ids, stored, tape.place(), count)
     if not several:
         assert isinstance(first, int)
         return Traced(np.asarray(data), first, tape)
