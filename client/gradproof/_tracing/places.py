@@ -45,7 +45,10 @@ class Place(NamedTuple):
 
 
 NOWHERE: Final = Place("", 0, 0, 0, 0, "")
+MAX_KNOWN: Final = 100_000
+"""A long session must not remember every line it ever ran."""
 _known: dict[tuple[CodeType, int], Place] = {}
+_looked_through: dict[CodeType, bool] = {}
 
 
 def user_frame(start: FrameType | None = None) -> FrameType | None:
@@ -78,7 +81,7 @@ def place_of(frame: FrameType) -> Place:
     key = (frame.f_code, frame.f_lasti)
     found = _known.get(key)
     if found is None:
-        if len(_known) > 100_000:  # a long session must not remember every line it ever ran
+        if len(_known) > MAX_KNOWN:
             _known.clear()
         found = _known[key] = _find(frame.f_code, frame.f_lasti)
     return found
@@ -108,7 +111,14 @@ def location(place: Place, caller: int = 0) -> Location:
 
 
 def _hidden(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _HIDDEN
+    code = frame.f_code
+    found = _looked_through.get(code)
+    if found is None:
+        if len(_looked_through) > MAX_KNOWN:
+            _looked_through.clear()
+        top = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        found = _looked_through[code] = top in _HIDDEN
+    return found
 
 
 def _find(code: CodeType, instruction: int) -> Place:

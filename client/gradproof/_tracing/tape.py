@@ -92,8 +92,7 @@ def apply(op: str, *operands: Any, **attrs: Any) -> Any:
     """
     lifted = lift(operands)
     kernel = KERNELS[op]
-    with np.errstate(all="ignore"):
-        data = kernel(*[value.data for value in lifted], **attrs)
+    data = kernel(*[value.data for value in lifted], **attrs)
     return record(op, lifted, attrs, data)
 
 
