@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from typing import Final
+
+LONGEST: Final = 80
+"""Characters of one `--at` that a command to paste repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +34,15 @@ class Case:
     def command(self, verb: str, *options: str, wrt: tuple[str, ...] | None = None) -> str:
         """The same target and point under another verb, ready to be pasted into a shell."""
         words = ["gradproof", verb, self.target]
-        words += [w for at in self.at for w in ("--at", at)]
+        words += [w for at in self.at for w in ("--at", _short(at))]
         words += [w for name in (self.wrt if wrt is None else wrt) for w in ("--wrt", name)]
         words += [w for name in self.outputs for w in ("--output", name)]
         if verb == "check" and self.claim and "--claim" not in options:
             words += ["--claim", self.claim]
         words += ["--server", self.server] if self.server else []
         return shlex.join([*words, *options])
+
+
+def _short(at: str) -> str:
+    """A point as it was written; a long array of numbers is left to the reader to put in again."""
+    return at if len(at) <= LONGEST else at.partition("=")[0] + "=..."

@@ -13,10 +13,12 @@ from gradproof._cli.asking import Format, service, write_file
 from gradproof._cli.case import Case
 from gradproof._cli.findings_page import ILL_TYPED
 from gradproof._cli.page import Page, page_for, show, write
-from gradproof._cli.progress import progress
+from gradproof._cli.progress import at_work
 from gradproof._cli.report_page import add_report
 from gradproof._cli.subject import in_our_words, point_of, resolved
 from gradproof._cli.trouble import AGREES, FINDINGS, INCONCLUSIVE, USAGE
+from gradproof._report import Report
+from gradproof._targets import Target
 
 Level = Literal["error", "warning", "info"]
 LEVELS: Final = {
@@ -50,20 +52,9 @@ class Asked:
 
 def run_check(asked: Asked) -> int:
     """Check, show the report, and give the exit code it stands for."""
-    target = resolved(asked.target)
-    claim = resolved(asked.claim).subject if asked.claim else None
-    point = point_of(asked.at)
-    with (
-        service(asked.server) as transport,
-        progress(f"checking {asked.target}"),
-        in_our_words(target),
-    ):
-        report = check(
-            transport, target.subject, at=point, claim=claim, claim_kind=asked.claim_kind,
-            wrt=asked.wrt or None, outputs=asked.outputs or None, rtol=asked.rtol, atol=asked.atol,
-            tau=asked.tau, rng_seed=asked.rng_seed, profile=asked.profile, order=asked.order,
-            timeout_s=asked.timeout_s,
-        )  # fmt: skip
+    with at_work(f"checking {asked.target}"):
+        target = resolved(asked.target)
+        report = _ask(asked, target)
     case = Case(
         asked.target, asked.claim, asked.at, asked.wrt, asked.outputs, asked.server,
         source=asked.target if target.kind == "expression" else "",
@@ -78,6 +69,18 @@ def run_check(asked: Asked) -> int:
     else:
         write(report.to_json() + "\n")
     return exit_code(report.message, asked.fail_level, exit_zero=asked.exit_zero)
+
+
+def _ask(asked: Asked, target: Target) -> Report:
+    claim = resolved(asked.claim).subject if asked.claim else None
+    point = point_of(asked.at)
+    with service(asked.server) as transport, in_our_words(target):
+        return check(
+            transport, target.subject, at=point, claim=claim, claim_kind=asked.claim_kind,
+            wrt=asked.wrt or None, outputs=asked.outputs or None, rtol=asked.rtol, atol=asked.atol,
+            tau=asked.tau, rng_seed=asked.rng_seed, profile=asked.profile, order=asked.order,
+            timeout_s=asked.timeout_s,
+        )  # fmt: skip
 
 
 def exit_code(report: pb.Report, fail_level: Level, *, exit_zero: bool = False) -> int:

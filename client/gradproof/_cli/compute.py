@@ -12,18 +12,18 @@ import numpy as np
 from gradproof_proto.tensors import from_tensor
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import derivative_pb2 as der
-from gradproof_proto.v1 import program_pb2 as pb
 
 from gradproof._cli import numbers
 from gradproof._cli.asking import Format, deliver, service
 from gradproof._cli.findings_page import add_findings
 from gradproof._cli.json_text import array_record, json_text
 from gradproof._cli.page import page_for, show
-from gradproof._cli.progress import progress
+from gradproof._cli.progress import at_work
 from gradproof._cli.report_page import derivative_name
 from gradproof._cli.subject import Aimed, aimed, in_our_words
 from gradproof._cli.trouble import AGREES, FINDINGS, USAGE
 from gradproof._report import dense, word
+from gradproof._subject import named
 
 Verb = Literal["eval", "grad", "jacobian", "hessian"]
 Named = tuple[str, np.ndarray[Any, Any]]
@@ -53,20 +53,9 @@ class Wanted:
 
 def run_compute(wanted: Wanted) -> int:
     """Compute and print; exits 2 when a finding says why nothing could be computed."""
-    this = aimed(wanted.target, wanted.at)
-    assert this.subject is not None
-    if wanted.verb == "eval" and this.subject.plain is not None:
-        return _outputs(wanted, this.subject.plain)
-    point = this.subject.point
-    with service(wanted.server) as transport, progress(wanted.target), in_our_words(this.target):
-        if wanted.verb == "eval":
-            request = der.EvaluateRequest(program=this.program.message, point=point)
-            values = transport.evaluate(request, timeout_s=wanted.timeout_s)
-            answer = der.DifferentiateResponse(outputs=values.outputs, findings=values.findings)
-        else:
-            answer = transport.differentiate(
-                _request(wanted, this, point), timeout_s=wanted.timeout_s
-            )
+    with at_work(wanted.target):
+        this = aimed(wanted.target, wanted.at)
+        answer = _ask(wanted, this)
     if answer.findings:
         page = page_for(sys.stderr)
         add_findings(page, answer.findings, source=this.source)
@@ -79,13 +68,23 @@ def run_compute(wanted: Wanted) -> int:
     return _derivatives(wanted, outputs, answer.derivatives)
 
 
-def _request(
-    wanted: Wanted, this: Aimed, point: Sequence[pb.NamedTensor]
-) -> der.DifferentiateRequest:
-    return der.DifferentiateRequest(
-        program=this.program.message, point=point, kind=KINDS[wanted.verb],
-        mode=MODES[wanted.mode], options=chk.Options(wrt=wanted.wrt, outputs=wanted.outputs),
-    )  # fmt: skip
+def _ask(wanted: Wanted, this: Aimed) -> der.DifferentiateResponse:
+    """The answer of the service; for `eval` one without derivatives, and a function's own values."""
+    assert this.subject is not None
+    point = this.subject.point
+    if wanted.verb == "eval" and this.subject.plain is not None:
+        values = named([n for n, _ in this.subject.plain], [a for _, a in this.subject.plain])
+        return der.DifferentiateResponse(outputs=values)
+    with service(wanted.server) as transport, in_our_words(this.target):
+        if wanted.verb == "eval":
+            request = der.EvaluateRequest(program=this.program.message, point=point)
+            answer = transport.evaluate(request, timeout_s=wanted.timeout_s)
+            return der.DifferentiateResponse(outputs=answer.outputs, findings=answer.findings)
+        request = der.DifferentiateRequest(
+            program=this.program.message, point=point, kind=KINDS[wanted.verb],
+            mode=MODES[wanted.mode], options=chk.Options(wrt=wanted.wrt, outputs=wanted.outputs),
+        )  # fmt: skip
+        return transport.differentiate(request, timeout_s=wanted.timeout_s)
 
 
 def _outputs(wanted: Wanted, outputs: Sequence[Named]) -> int:
@@ -114,10 +113,12 @@ def _derivatives(
         }  # fmt: skip
         deliver(json_text(record), wanted.out)
     else:
-        named = len({d.output for d in derivatives}) > 1
+        several = len({d.output for d in derivatives}) > 1
         order = 2 if wanted.verb == "hessian" else 1
         names = [
-            derivative_name(d.output, d.input, d.second_input or d.input, named=named, order=order)
+            derivative_name(
+                d.output, d.input, d.second_input or d.input, named=several, order=order
+            )
             for d in derivatives
         ]
         deliver(_text(list(zip(names, arrays, strict=True))), wanted.out)

@@ -10,6 +10,7 @@ from gradproof_proto.v1 import derivative_pb2 as der
 
 from gradproof._cli.asking import deliver, service, write_file
 from gradproof._cli.page import page_for, show, write
+from gradproof._cli.progress import at_work
 from gradproof._cli.subject import Aimed, aimed
 from gradproof._cli.trouble import AGREES, Mistake
 from gradproof._program import BINARY_SUFFIX, TEXT_SUFFIX
@@ -19,8 +20,9 @@ Picture = Literal["text", "dot", "mermaid"]
 
 def run_show(target: str, at: tuple[str, ...], form: Picture, out: Path | None, server: str) -> int:
     """Print the program of a target: its text form, or a picture."""
-    this = aimed(target, at, partial=True)
-    typed = _inspect(this, server) if this.subject else None
+    with at_work(target):
+        this = aimed(target, at, partial=True)
+        typed = _inspect(this, server) if this.subject else None
     types = {n.node: ", ".join(n.types) for n in typed.nodes} if typed else {}
     if form == "text":
         deliver(typed.text if typed and typed.text else this.program.to_text(), out)
@@ -38,7 +40,8 @@ def run_convert(target: str, at: tuple[str, ...], out: Path) -> int:
         raise Mistake(
             f"{out}: expected a name that ends in {BINARY_SUFFIX} (binary) or {TEXT_SUFFIX} (text)"
         )
-    this = aimed(target, at, partial=True)
+    with at_work(target):
+        this = aimed(target, at, partial=True)
     program = this.program
     write_file(out, program.to_text() if out.suffix == TEXT_SUFFIX else program.to_bytes())
     write(f"{out}: {program.name}({', '.join(program.inputs)}), {program.node_count} nodes\n")

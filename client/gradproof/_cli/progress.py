@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Final
 
 PATIENCE_S: Final = 1.0
@@ -21,6 +21,16 @@ FRAME_S: Final = 0.1
 TRACK: Final = 16
 """Columns in which the block moves to and fro."""
 BLOCK: Final = 4
+
+
+@contextmanager
+def at_work(what: str) -> Generator[None]:
+    """Around everything that may run the user's code or take long.
+
+    What that code prints goes to stderr, for stdout is the answer; `progress` shows that work goes on.
+    """
+    with progress(what), redirect_stdout(sys.stderr):
+        yield
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def add_report(page: Page, report: pb.Report, case: Case) -> None:
     claims = [c for c in report.comparisons if c.subject == pb.SOURCE_CLAIM]
     own = [c for c in report.comparisons if c.subject != pb.SOURCE_CLAIM]
     _pairs(shown, claims)
-    _pairs(shown, [c for c in own if c.verdict != pb.VERDICT_AGREES])
+    _pairs(shown, _once([c for c in own if c.verdict != pb.VERDICT_AGREES]))
     _agreement(shown, own)
     told = {id(f) for c in report.comparisons if (f := _finding_of(report, c))}
     add_findings(page, [f for f in report.findings if id(f) not in told], source=case.source)
@@ -178,6 +178,16 @@ def _pairs(shown: Shown, comparisons: Sequence[pb.Comparison]) -> None:
         names = ", ".join(dict.fromkeys(_name(shown.report, c) for c in right))
         least = min(c.digits for c in right)
         shown.page.wrap(f"right to {numbers.digits(least)}: {names}", "    ", "green", first="✓ ")
+
+
+def _once(comparisons: Sequence[pb.Comparison]) -> list[pb.Comparison]:
+    """One comparison for each pair: a disagreement, or else the last, which is the independent witness's."""
+    kept: dict[tuple[str, str, str], pb.Comparison] = {}
+    for c in comparisons:
+        pair = (c.output, c.input, c.second_input)
+        if pair not in kept or kept[pair].verdict != pb.VERDICT_DISAGREES:
+            kept[pair] = c
+    return list(kept.values())
 
 
 def _kind(c: pb.Comparison) -> str:

@@ -54,6 +54,9 @@ def guarded(work: Callable[[], int], *, debug: bool = False) -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return INTERRUPTED
+    except SystemExit as left:  # the user's code asked for it: its code would look like one of ours
+        say(f"the code under check left Python with sys.exit({left.code!r})", raised_by_user(left))
+        return USAGE
     except BrokenPipeError:
         raise  # the reader of a pipe went away: the command line knows how to end quietly
     except (Mistake, GradproofError) as error:

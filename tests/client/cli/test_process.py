@@ -152,11 +152,24 @@ def test_an_interrupt_is_one_line(tmp_path: Path) -> None:
         [*COMMAND, "check", f"{model}:f", "--at", "x=3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=environment(),
     )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"here\n"
+    assert process.stderr is not None
+    assert process.stderr.readline() == b"here\n"
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (130, b"error: interrupted\n")
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, b"", b"error: interrupted\n")
+
+
+def test_what_the_function_prints_is_not_the_answer(tmp_path: Path) -> None:
+    """Prints of a module and of a function go to stderr, and leaving Python is told."""
+    model = tmp_path / "loud.py"
+    model.write_text(
+        "print('import')\n\ndef f(x):\n    print('call')\n    return x * x\n\ndef g(x):\n    raise SystemExit(0)\n",
+        encoding="utf-8",
+    )
+    result = call("eval", f"{model}:f", "--at", "x=3")
+    assert (result.returncode, result.stdout) == (0, "9\n")
+    assert result.stderr.startswith("import\ncall\n")
+    assert call("eval", f"{model}:g", "--at", "x=3").returncode == 2
 
 
 @pytest.fixture
