@@ -174,7 +174,7 @@ COFACTOR = Op(
             xp, s, xs[0], _units(xp, s), c  # by rows of the cotangent: D^2 det is symmetric
         ),
     ),
-    accumulates=True, ulps=4.0,
+    accumulates=True, normwise=True, ulps=4.0,
     cost=lambda s: 20.0 * s.out.size * s.out.shape[-1],
     source="Jacobi's formula; Cauchy's expansion of a bordered determinant",
 )  # fmt: skip

@@ -171,6 +171,12 @@ class Op:
     """The kernel sums products inside, so rounding scales with the operands' magnitudes."""
     ulps: float = 1.0
     """Bound of the kernel's own rounding, in units of u times the result; 0 when exact."""
+    normwise: bool = False
+    """With `accumulates`: the kernel is accurate relative to each matrix's largest entry only (an
+    SVD), not relative to each entry."""
+    exact: Callable[[Site], bool] | None = None
+    """Whether this application only selects or moves numbers, so that nothing is rounded after all
+    (a scatter that takes the larger, a norm that is the largest); None: `ulps` says it."""
     cost: Callable[[Site], float] | None = None
     """Floating operations of one evaluation; None: the number of output elements."""
     source: str = "calculus"

@@ -45,6 +45,10 @@ from gradproof_service.ops.scatter_rules import (
 Inferred = tuple[dict[str, Any], tuple[Type, ...]]
 
 
+def _selects(s: Site) -> bool:
+    return s["reduction"] in ("set", "min", "max")
+
+
 def _infer_elements(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
     x, i, u = ins
     axis = normal_axis(attrs["axis"], x.rank)
@@ -108,7 +112,7 @@ SCATTER_ELEMENTS = Op(
     vjp=(_ELEMENTS_VJP[0], None, _ELEMENTS_VJP[1]),
     attrs=(Attr("axis", "int", "axis the indices point along", 0), REDUCTION),
     margins=(*tie_margins(_element_places), index_margin(1, lambda s: s.ins[0].shape[s["axis"]])),
-    kink=KINK, analytic=True, accumulates=True, cost=lambda s: s.ins[0].size + s.ins[2].size,
+    kink=KINK, analytic=True, accumulates=True, exact=_selects, cost=lambda s: s.ins[0].size + s.ins[2].size,
     source="ONNX ScatterElements",
 )  # fmt: skip
 
@@ -146,7 +150,7 @@ SCATTER_ND = Op(
     _sample_nd, (3, 3), jvp=(_ND_JVP[0], None, _ND_JVP[1]), vjp=(_ND_VJP[0], None, _ND_VJP[1]),
     attrs=(Attr("batch_dims", "int", "leading axes that x and the indices share", 0), REDUCTION),
     margins=(*tie_margins(_nd_places), index_margin(1, nd_sides)),
-    kink=KINK, analytic=True, accumulates=True, cost=lambda s: s.ins[0].size + s.ins[2].size,
+    kink=KINK, analytic=True, accumulates=True, exact=_selects, cost=lambda s: s.ins[0].size + s.ins[2].size,
     source="ONNX ScatterND",
 )  # fmt: skip
 
@@ -206,7 +210,7 @@ INDEX_SET = Op(
         Attr("spec", "str", "such as '0,::2,new,array,...'; arrays are operands 2, 3, ...", required=True),
         Attr("reduction", "str", "set or add", "set"),
     ),
-    linear=(0, 1), analytic=True, accumulates=True, source="NumPy indexing",
+    linear=(0, 1), analytic=True, accumulates=True, exact=_selects, source="NumPy indexing",
     kink="set: the last update of several at one place has all of the slope",
     cost=lambda s: s.ins[0].size + s.ins[1].size,
 )  # fmt: skip

@@ -132,8 +132,10 @@ def _perturbed(
     step: Step, xs: list[Any], rng: np.random.Generator, eps: float | None, tick: Tick
 ) -> Any:
     op, site = step.op, step.site
+    if op.exact is not None and op.exact(site):
+        return call(step, xs, tick)
     if op.accumulates:
-        xs = [_shaken(x, rng, eps, 1.0) for x in xs]
+        xs = [_shaken(x, rng, eps, 1.0, normwise=op.normwise) for x in xs]
     if op.batching == "run":
 
         def again(g: Graph, args: Sequence[Array]) -> list[Array]:
@@ -158,7 +160,9 @@ def _perturbed(
     return tuple(_shaken(part, rng, eps, op.ulps) for part in y)
 
 
-def _shaken(x: Any, rng: np.random.Generator, eps: float | None, ulps: float) -> Any:
+def _shaken(
+    x: Any, rng: np.random.Generator, eps: float | None, ulps: float, *, normwise: bool = False
+) -> Any:
     """x times 1 and some eps for each ulp, drawn anew for every entry (in long arrays for every `TILE`)."""
     if x.dtype not in FLOATS:
         return x
@@ -166,5 +170,6 @@ def _shaken(x: Any, rng: np.random.Generator, eps: float | None, ulps: float) ->
     drawn = rng.integers(0, len(LEVELS), min(x.size, TILE), dtype=np.int8)
     move = (np.array(LEVELS) * (spacing * ulps)).astype(x.dtype)[drawn]
     move = np.resize(move, x.shape) if x.size > TILE else move.reshape(x.shape)
-    moved = x + x * move
+    size = np.abs(x).max(axis=(-2, -1), keepdims=True) if normwise and x.ndim > 1 and x.size else x
+    moved = x + size * move
     return moved if np.isfinite(moved).all() else np.where(np.isfinite(x), moved, x)
