@@ -15,6 +15,7 @@ from gradproof_service.findings import (
     domains,
     evidence,
     flow,
+    forms,
     kinks,
     matrices,
     precision,
@@ -28,7 +29,7 @@ from gradproof_service.findings.view import View
 from gradproof_service.graph.graph import Graph
 
 FAMILIES: Final = (
-    program, domains, kinks, precision, flow, sensitivity, matrices, shapes, evidence, claimed,
+    program, domains, kinks, forms, precision, flow, sensitivity, matrices, shapes, evidence, claimed,
 )  # fmt: skip
 FINDINGS: Final[dict[str, Rule]] = {
     rule.code: rule for rule in sorted((r for f in FAMILIES for r in f.RULES), key=lambda r: r.code)
@@ -56,21 +57,28 @@ _SEES: Final = _by_op("see")
 def static_findings(graph: Graph) -> list[Finding]:
     """What the typed graph alone shows, in the functions that it calls too; all only possible."""
     look = Look(graph)
-    found = _over_nodes(look, _LOOKS, lambda rule, k: rule.look and rule.look(look, k), confirmed=False)
+    found = _over_nodes(
+        look, _LOOKS, lambda rule, k: rule.look and rule.look(look, k), confirmed=False
+    )
     for rule in FINDINGS.values():
         if rule.survey is not None:
             found += _made(rule, rule.survey(look), graph, confirmed=False)
     for called in _called(graph):
         inner = Look(called)
         found += _over_nodes(
-            inner, _LOOKS, lambda rule, k, inner=inner: rule.look and rule.look(inner, k), confirmed=False
+            inner,
+            _LOOKS,
+            lambda rule, k, inner=inner: rule.look and rule.look(inner, k),
+            confirmed=False,
         )
     return tidy(found)
 
 
 def point_findings(view: View) -> list[Finding]:
     """What shows at the point: values, margins and cotangents; all of it seen, none of it guessed."""
-    found = _over_nodes(view.look, _SEES, lambda rule, k: rule.see and rule.see(view, k), confirmed=True)
+    found = _over_nodes(
+        view.look, _SEES, lambda rule, k: rule.see and rule.see(view, k), confirmed=True
+    )
     for rule in FINDINGS.values():
         if rule.witness is not None:
             found += _made(rule, rule.witness(view), view.graph, confirmed=True)
@@ -89,12 +97,18 @@ def report_findings(told: Told) -> list[Finding]:
 def explain(subject: str) -> Rule:
     """The record of a code (`GP102`) or a name (`sqrt-at-zero`); raises `Fault` for others."""
     wanted = subject.strip()
-    rule = FINDINGS.get(wanted.upper()) or next((r for r in FINDINGS.values() if r.name == wanted.lower()), None)
+    rule = FINDINGS.get(wanted.upper()) or next(
+        (r for r in FINDINGS.values() if r.name == wanted.lower()), None
+    )
     if rule is None:
         names = [*FINDINGS, *(r.name for r in FINDINGS.values())]
-        close = get_close_matches(wanted, names, n=1) or get_close_matches(wanted.upper(), names, n=1)
+        close = get_close_matches(wanted, names, n=1) or get_close_matches(
+            wanted.upper(), names, n=1
+        )
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise Fault(FaultKind.NOT_FOUND, f"there is no finding {subject!r}{hint}", field_path="subject")
+        raise Fault(
+            FaultKind.NOT_FOUND, f"there is no finding {subject!r}{hint}", field_path="subject"
+        )
     return rule
 
 
@@ -134,7 +148,11 @@ def tidy(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _over_nodes(
-    look: Look, rules: dict[str, list[Rule]], ask: Callable[[Rule, int], Seen | None], *, confirmed: bool
+    look: Look,
+    rules: dict[str, list[Rule]],
+    ask: Callable[[Rule, int], Seen | None],
+    *,
+    confirmed: bool,
 ) -> list[Finding]:
     seen: dict[str, list[Seen]] = {}
     for k, site in enumerate(look.graph.sites):
@@ -143,7 +161,9 @@ def _over_nodes(
             if one is not None:
                 seen.setdefault(rule.code, []).append(one)
     return [
-        f for code, some in seen.items() for f in _made(FINDINGS[code], some, look.graph, confirmed=confirmed)
+        f
+        for code, some in seen.items()
+        for f in _made(FINDINGS[code], some, look.graph, confirmed=confirmed)
     ]
 
 

@@ -14,8 +14,6 @@ from gradproof_service.findings.view import View
 
 SINGULAR = {"sqrt": 0, "log": 0, "reciprocal": 0, "divide": 1, "pow": 0, "log1p": 0}
 """Ops whose slope is infinite at the edge of their domain, and the operand that gets there."""
-GUARDS = frozenset({"where", "maximum", "minimum", "clip", "abs", "exp", "sigmoid", "softmax", "softplus", "relu"})
-"""Ops behind which an operand is taken to be kept away from the edge on purpose."""
 
 
 def places(mask: Array) -> tuple[tuple[int, ...], ...]:
@@ -44,7 +42,7 @@ def _trap_possible(look: Look, k: int) -> Seen | None:
         if op not in SINGULAR:
             continue
         v = look.bare(graph.operands[node][SINGULAR[op]])
-        if not look.smooth[v] or look.ranges[v].positive or look.op(v) in GUARDS:
+        if not look.smooth[v] or look.ranges[v].positive or look.op(v) == "where":
             continue
         if op == "pow" and _whole(look.number(graph.operands[node][1])):
             continue
@@ -83,8 +81,11 @@ def _of_squares(look: Look, v: int) -> bool:
     args = look.of(v, "sum", "mean", "add")
     if args is None:
         args = look.of(v, "einsum", "matmul")
-        return args is not None and len(args) == 2 and look.bare(args[0]) == look.bare(args[1]) and (
-            look.graph.types[v].size == 1
+        return (
+            args is not None
+            and len(args) == 2
+            and look.bare(args[0]) == look.bare(args[1])
+            and (look.graph.types[v].size == 1)
         )
     return all(look.square(a) is not None for a in args)
 
@@ -133,8 +134,12 @@ def _norm_seen(view: View, k: int) -> Seen | None:
     hit = _struck(view, k, 0, np.asarray(x == 0))
     if hit is None:
         return None
-    squared = any(view.look.square(view.graph.first[u]) == view.out(k) for u in view.look.users[view.out(k)])
-    hint = "; it is squared again afterwards: the sum of squares alone has a slope" if squared else ""
+    squared = any(
+        view.look.square(view.graph.first[u]) == view.out(k) for u in view.look.users[view.out(k)]
+    )
+    hint = (
+        "; it is squared again afterwards: the sum of squares alone has a slope" if squared else ""
+    )
     return Seen(
         f"is the length of a zero vector in {entries(int(hit.sum()))}, where no slope exists{hint}", k,
         elements=places(hit),
@@ -229,9 +234,14 @@ def _power_possible(look: Look, k: int) -> Seen | None:
     base, exponent = look.graph.operands[k]
     p = look.number(exponent)
     if look.smooth[exponent] and look.ranges[base].low < 0:
-        return Seen("raises a base that may be negative to a power that varies: no slope by the power exists", k)
+        return Seen(
+            "raises a base that may be negative to a power that varies: no slope by the power exists",
+            k,
+        )
     if p is not None and p < 1 and look.smooth[base] and look.ranges[base].touches_zero:
-        return Seen(f"raises a base that may be zero to the power {p:g}, whose slope is infinite there", k)
+        return Seen(
+            f"raises a base that may be zero to the power {p:g}, whose slope is infinite there", k
+        )
     return None
 
 

@@ -68,14 +68,22 @@ def _undecided(told: Told, *, steps: bool) -> Iterator[Seen]:
     done: set[tuple[str, str, str]] = set()
     for c in told.report.comparisons:
         pair = (c.output, c.input, c.second_input)
-        if c.verdict is not Verdict.INCONCLUSIVE or c.reason in ("kink", "overflow") or pair in done:
+        if (
+            c.verdict is not Verdict.INCONCLUSIVE
+            or c.reason in ("kink", "overflow")
+            or pair in done
+        ):
             continue
         if c.against is Source.FORWARD or (c.reason in ("aliasing", "domain")) is not steps:
             continue
         if not np.isfinite(c.claimed):
             continue  # a derivative that is not finite is another finding
         done.add(pair)
-        hidden = f"a relative error of {c.power:.2g}" if c.power < 1 else "an error as large as the derivative"
+        hidden = (
+            f"a relative error of {c.power:.2g}"
+            if c.power < 1
+            else "an error as large as the derivative"
+        )
         yield Seen(
             f"{_pair(c)} stayed open ({c.reason or 'noise'}): the error bar {c.error_bar:.2g} would hide {hidden}",
             input=c.input, output=c.output, numbers=(("error_bar", c.error_bar), ("power", c.power)),
@@ -94,7 +102,7 @@ INCONCLUSIVE = Rule(
     "GP702", "reference-inconclusive", Severity.WARNING, "The error bar of a comparison is wider than the tolerance.",
     "Nothing is proved and no one is accused: an error of that size would have gone unseen.",
     "Rewrite the function so that it keeps more digits, check in float64, or allow more evaluations.",
-    Example("sin(1e15 * x)", {"x": 1.0}), Example("sin(2.0 * x)", {"x": 1.0}),
+    Example("x * x", {"x": 2.0}, planted=lambda r: _open(r, "noise")), Example("x * x", {"x": 2.0}),
     read=lambda told: _undecided(told, steps=False),
 )  # fmt: skip
 
@@ -103,7 +111,8 @@ def _vacuous(told: Told) -> Iterator[Seen]:
     options = told.report.options
     if options.rtol is not None and options.rtol >= VACUOUS:
         yield Seen(
-            f"rtol is {options.rtol:g}: a derivative wrong by half passes", numbers=(("rtol", options.rtol),)
+            f"rtol is {options.rtol:g}: a derivative wrong by half passes",
+            numbers=(("rtol", options.rtol),),
         )
     if options.atol is not None and options.atol > 0:
         sizes = [float(np.max(np.abs(b.value))) for b in told.report.derivatives if b.value.size]
@@ -127,7 +136,10 @@ VACUOUS_TOLERANCE = Rule(
 def _coverage(told: Told) -> Iterator[Seen]:
     report = told.report
     witnessed = [c for c in report.comparisons if c.against in WITNESSES]
-    entries, total = sum(c.entries for c in witnessed if not c.directions), sum(c.entries_total for c in witnessed)
+    entries, total = (
+        sum(c.entries for c in witnessed if not c.directions),
+        sum(c.entries_total for c in witnessed),
+    )
     if report.directions and any(c.directions for c in witnessed) and entries < FULL * total:
         yield Seen(
             f"{entries} of {total} entries were compared one by one, the others along {report.directions} "
@@ -146,7 +158,10 @@ LOW_COVERAGE = Rule(
 
 def _modes(told: Told) -> Iterator[Seen]:
     for c in told.report.comparisons:
-        if {c.subject, c.against} == {Source.FORWARD, Source.REVERSE} and c.verdict is Verdict.DISAGREES:
+        if {c.subject, c.against} == {
+            Source.FORWARD,
+            Source.REVERSE,
+        } and c.verdict is Verdict.DISAGREES:
             yield Seen(
                 f"forward and reverse mode give different values for {_pair(c)}: {c.reference:.10g} and "
                 f"{c.claimed:.10g}, allowed error {c.error_bar:.2g}", input=c.input, output=c.output,
@@ -163,7 +178,9 @@ MODE_DISAGREEMENT = Rule(
 
 
 def _asymmetric(told: Told) -> Iterator[Seen]:
-    blocks = {(b.input, b.second_input): b for b in told.report.derivatives if b.kind is Kind.HESSIAN}
+    blocks = {
+        (b.input, b.second_input): b for b in told.report.derivatives if b.kind is Kind.HESSIAN
+    }
     for (first, second), block in blocks.items():
         other = blocks.get((second, first))
         if other is None or first > second:
@@ -172,7 +189,10 @@ def _asymmetric(told: Told) -> Iterator[Seen]:
         a = block.value.reshape(n, n) if n else block.value.reshape(-1)
         b = other.value.reshape(n, n).T if n else _swapped(block, other)
         with np.errstate(all="ignore"):
-            gap, size = float(np.max(np.abs(a - b), initial=0.0)), float(np.max(np.abs(a), initial=0.0))
+            gap, size = (
+                float(np.max(np.abs(a - b), initial=0.0)),
+                float(np.max(np.abs(a), initial=0.0)),
+            )
         if gap > 1e-8 * size:
             yield Seen(
                 f"the second derivative of {block.output} by {first} and {second} differs from that by {second} "
@@ -206,14 +226,25 @@ def _spread(told: Told) -> Iterator[Seen]:
     view = told.view
     if narrowest(view.original) != F64:
         return
-    again = {n: view.values[v] for n, v in zip(view.graph.output_names, view.graph.outputs, strict=True)}
+    again = {
+        n: view.values[v] for n, v in zip(view.graph.output_names, view.graph.outputs, strict=True)
+    }
     for name, y in told.report.outputs:
         z = again.get(name)
-        if z is None or z.shape != y.shape or y.dtype.kind != "f" or np.array_equal(y, z, equal_nan=True):
+        if (
+            z is None
+            or z.shape != y.shape
+            or y.dtype.kind != "f"
+            or np.array_equal(y, z, equal_nan=True)
+        ):
             continue
         with np.errstate(all="ignore"):
             gap = float(np.nanmax(np.abs(y - z), initial=0.0))
-        yield Seen(f"two evaluations of {name!r} differ by {gap:.3g}", output=name, numbers=(("spread", gap),))
+        yield Seen(
+            f"two evaluations of {name!r} differ by {gap:.3g}",
+            output=name,
+            numbers=(("spread", gap),),
+        )
 
 
 NONDETERMINISTIC = Rule(

@@ -43,7 +43,9 @@ def findings_of(example: Example) -> tuple[Finding, ...]:
     if not any(t.is_float for t in graph.output_types):
         return tuple(static_findings(graph))
     claims = _claims(example)
-    report = check(program, graph, point, claims, example.options, ask=lambda ask: _answer(example, ask))
+    report = check(
+        program, graph, point, claims, example.options, ask=lambda ask: _answer(example, ask)
+    )
     if example.planted is not None:
         report = example.planted(report)
     return review(graph, point, report, example.options).findings
@@ -54,7 +56,9 @@ def program_of(example: Example) -> tuple[Program, list[Array]]:
     point = [np.asarray(v, example.dtype if _is_float(v) else None) for v in example.at.values()]
     functions = [function_of("f", example.text, tuple(example.at), example.structures)]
     if example.claim:
-        functions.append(function_of("claim", example.claim, example.claim_inputs or tuple(example.at)))
+        functions.append(
+            function_of("claim", example.claim, example.claim_inputs or tuple(example.at))
+        )
     if example.rule:
         tangents = tuple(f"{name}_dot" for name in example.at)
         functions.append(function_of("rule", example.rule, (*example.at, *tangents)))
@@ -139,7 +143,13 @@ class _Reader:
 
 def _constants(lines: Sequence[ast.stmt], start: int) -> dict[tuple[type, Any], int]:
     """Numbers used as operands, each with its value id; those in keywords are attributes."""
-    inside = {id(n) for line in lines for k in ast.walk(line) if isinstance(k, ast.keyword) for n in ast.walk(k)}
+    inside = {
+        id(n)
+        for line in lines
+        for k in ast.walk(line)
+        if isinstance(k, ast.keyword)
+        for n in ast.walk(k)
+    }
     found: dict[tuple[type, Any], int] = {}
     for line in lines:
         for node in ast.walk(line):
@@ -161,4 +171,3 @@ def _answer(example: Example, ask: Ask) -> Answer:
 
 def _is_float(value: Any) -> bool:
     return np.asarray(value).dtype.kind == "f"
-

@@ -89,7 +89,11 @@ def _cut(graph: Graph, i: int, used: bytearray) -> Cut:
     """The first node that input i reaches smoothly and no further."""
     active = reaches(graph, (i,))
     for k, op, _, operands, outs in graph.nodes():
-        if not any(active[v] for v in operands) or any(active[v] for v in outs) or not any(used[v] for v in outs):
+        if (
+            not any(active[v] for v in operands)
+            or any(active[v] for v in outs)
+            or not any(used[v] for v in outs)
+        ):
             continue
         if op.name == "stop_gradient":
             return Cut(graph.inputs[i], k, "detach")
@@ -104,9 +108,16 @@ def _cut(graph: Graph, i: int, used: bytearray) -> Cut:
 def _dead(look: Look) -> Iterator[Seen]:
     for cut in cut_inputs(look):
         if cut.kind == "unused":
-            yield Seen(f"no output depends on the input {cut.input!r}: its derivative is zero", input=cut.input)
+            yield Seen(
+                f"no output depends on the input {cut.input!r}: its derivative is zero",
+                input=cut.input,
+            )
         elif cut.kind == "shape":
-            yield Seen(f"uses only the shape of {cut.input!r}: its derivative is zero", cut.node, input=cut.input)
+            yield Seen(
+                f"uses only the shape of {cut.input!r}: its derivative is zero",
+                cut.node,
+                input=cut.input,
+            )
 
 
 DEAD_INPUT = Rule(
@@ -130,7 +141,10 @@ def _detached(look: Look) -> Iterator[Seen]:
                 "it, the derivative is zero", k, input=cuts[k].input, severity=Severity.WARNING,
             )  # fmt: skip
         else:
-            yield Seen("stops the gradient here: the value depends on what comes in, the derivative does not", k)
+            yield Seen(
+                "stops the gradient here: the value depends on what comes in, the derivative does not",
+                k,
+            )
 
 
 DETACHED_PATH = Rule(
@@ -145,7 +159,11 @@ DETACHED_PATH = Rule(
 def _idle(look: Look) -> Iterator[Seen]:
     graph = look.graph
     used = used_values(graph)
-    idle = [k for k, _, _, operands, outs in graph.nodes() if operands and not any(used[v] for v in outs)]
+    idle = [
+        k
+        for k, _, _, operands, outs in graph.nodes()
+        if operands and not any(used[v] for v in outs)
+    ]
     if idle:
         count = f"{len(idle)} nodes are" if len(idle) > 1 else "1 node is"
         yield Seen(
@@ -194,7 +212,9 @@ def _zero_blocks(look: Look) -> Iterator[Seen]:
         for n, i in enumerate(look.floats) if every >> n & 1 and not row >> n & 1
     ]  # fmt: skip
     if missing:
-        shown = ", ".join(f"d{o}/d{i}" for o, i in missing[:4]) + (", ..." if len(missing) > 4 else "")
+        shown = ", ".join(f"d{o}/d{i}" for o, i in missing[:4]) + (
+            ", ..." if len(missing) > 4 else ""
+        )
         yield Seen(
             f"{len(missing)} of {len(outs) * len(look.floats)} Jacobian blocks are zero by structure: {shown}",
             numbers=(("blocks", float(len(missing))),), output=missing[0][0], input=missing[0][1],

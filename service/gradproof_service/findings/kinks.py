@@ -75,7 +75,12 @@ AT_KINK = Rule(
 
 def _clamped(view: View, k: int) -> Seen | None:
     xs = view.operands(k)
-    if xs is None or not view.matters(k) or xs[0].size < ENOUGH or not view.look.smooth[view.out(k)]:
+    if (
+        xs is None
+        or not view.matters(k)
+        or xs[0].size < ENOUGH
+        or not view.look.smooth[view.out(k)]
+    ):
         return None
     x = xs[0]
     flat = (x < xs[1]) | (x > xs[2]) if len(xs) == 3 else x <= 0

@@ -145,7 +145,10 @@ class Look:
             else:
                 second = -sign if self.op(self.bare(w)) == "subtract" else sign
                 first = -sign if len(args) == 1 else sign
-                waiting += [(s, self.bare(a), depth + 1) for s, a in zip((first, second), args, strict=False)]
+                waiting += [
+                    (s, self.bare(a), depth + 1)
+                    for s, a in zip((first, second), args, strict=False)
+                ]
         return number, terms
 
     def matches(self, v: int, number: float, sign: int) -> int | None:

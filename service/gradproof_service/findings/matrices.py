@@ -51,7 +51,9 @@ def _extremes(a: Array) -> tuple[float, float] | None:
         return None
     s = np.linalg.svd(a.reshape(-1, *a.shape[-2:]), compute_uv=False)
     with np.errstate(all="ignore"):
-        worst = int(np.argmax(np.nan_to_num(s[:, 0] / s[:, -1], nan=np.inf, posinf=np.finfo(float).max)))
+        worst = int(
+            np.argmax(np.nan_to_num(s[:, 0] / s[:, -1], nan=np.inf, posinf=np.finfo(float).max))
+        )
     return float(s[worst, 0]), float(s[worst, -1])
 
 
@@ -116,7 +118,9 @@ def _log_of_det(look: Look, k: int) -> Seen | None:
     inner = look.of(v, "abs")
     if look.of(inner[0] if inner else v, "det") is None:
         return None
-    return Seen("takes the logarithm of a determinant, which overflows or vanishes for large matrices", k)
+    return Seen(
+        "takes the logarithm of a determinant, which overflows or vanishes for large matrices", k
+    )
 
 
 def _near_singular(view: View, k: int) -> Seen | None:

@@ -40,5 +40,7 @@ def _shown(example: Example) -> list[str]:
     if example.options.rtol is not None:
         lines.append(f"# rtol = {example.options.rtol:g}")
     if example.planted is not None:
-        lines.append("# with a mistake of gradproof itself planted into the report")
+        lines.append(
+            "# the report is one in which this is planted: no example provokes it for certain"
+        )
     return [*lines, "```"]

@@ -137,7 +137,9 @@ def _reduced(s: Site, rs: Sequence[Range], ids: tuple[int, ...]) -> Range:
 def _larger(s: Site, rs: Sequence[Range], ids: tuple[int, ...]) -> Range:
     a, b = rs
     low = max(a.low, b.low)
-    return Range(low, max(a.high, b.high), (a.zero or b.zero) and not (low > 0 or a.positive or b.positive))
+    return Range(
+        low, max(a.high, b.high), (a.zero or b.zero) and not (low > 0 or a.positive or b.positive)
+    )
 
 
 def _smaller(s: Site, rs: Sequence[Range], ids: tuple[int, ...]) -> Range:
@@ -166,7 +168,9 @@ def _always(low: float, high: float, *, zero: bool) -> Transfer:
 _same = _of_one(lambda a: a)
 _root = _of_one(lambda a: Range(0.0, inf, a.zero))
 _relu = _of_one(lambda a: Range(max(a.low, 0.0), max(a.high, 0.0), zero=not a.positive))
-_sign_kept = _of_one(lambda a: Range(0.0 if a.low >= 0 else -inf, 0.0 if a.high <= 0 else inf, a.zero))
+_sign_kept = _of_one(
+    lambda a: Range(0.0 if a.low >= 0 else -inf, 0.0 if a.high <= 0 else inf, a.zero)
+)
 
 TRANSFERS: dict[str, Transfer] = {
     "constant": _constant, "full": _full,

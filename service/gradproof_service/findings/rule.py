@@ -51,8 +51,8 @@ class Example:
 
     `claim` is the claimed derivative as a function of the same inputs (or of `claim_inputs`),
     `raises` the sentence in which it fails instead; `rule` is a jvp rule that the program declares as
-    a surrogate, a function of the inputs and of their tangents `x_dot`. `planted` changes the report: how a mistake of
-    gradproof itself, which no example can provoke, is put before the detector.
+    a surrogate, a function of the inputs and of their tangents `x_dot`. `planted` changes the report: how what no
+    example provokes for certain is put before the detector.
     """
 
     text: str

@@ -125,7 +125,9 @@ def _undeclared(look: Look, k: int) -> Seen | None:
         return None
     name = look.graph.inputs[v]
     return Seen(
-        f"reads the input {name!r} as a symmetric positive definite matrix, which is not declared", k, input=name
+        f"reads the input {name!r} as a symmetric positive definite matrix, which is not declared",
+        k,
+        input=name,
     )
 
 

@@ -43,7 +43,9 @@ class Birth:
 class View:
     """One graph at one point; `values` and `bars` (cotangents) are by value id, None if unknown."""
 
-    def __init__(self, scene: Scene, values: Sequence[Array | None], bars: Sequence[Array | None]) -> None:
+    def __init__(
+        self, scene: Scene, values: Sequence[Array | None], bars: Sequence[Array | None]
+    ) -> None:
         self.scene = scene
         self.graph = scene.graph
         self.original = scene.original
@@ -95,7 +97,11 @@ class View:
         bad = [bar is not None and not np.isfinite(bar).all() for bar in self.bars]
         found: dict[int, Birth] = {}
         for k, _, _, operands, outs in reversed(list(self.graph.nodes())):
-            if len(found) == MOST_BIRTHS or not any(bad[v] for v in operands) or any(bad[v] for v in outs):
+            if (
+                len(found) == MOST_BIRTHS
+                or not any(bad[v] for v in operands)
+                or any(bad[v] for v in outs)
+            ):
                 continue
             birth = self._birth(k, operands, bad)
             if birth is not None:
@@ -105,7 +111,11 @@ class View:
     def _birth(self, k: int, operands: tuple[int, ...], bad: Sequence[bool]) -> Birth | None:
         site = self.graph.sites[k]
         xs = self.operands(k)
-        known = [j for j, t in enumerate(site.outs) if t.is_float and self.bars[self.out(k) + j] is not None]
+        known = [
+            j
+            for j, t in enumerate(site.outs)
+            if t.is_float and self.bars[self.out(k) + j] is not None
+        ]
         if xs is None or not known:
             return None
         xp = Builder("one")
@@ -143,13 +153,16 @@ def cotangents(scene: Scene, values: Sequence[Array | None]) -> list[Array | Non
     """
     graph = scene.graph
     smooth = Look(graph).smooth
-    wanted = [v for v, t in enumerate(graph.types) if smooth[v] and values[v] is not None and t.is_float]
+    wanted = [
+        v for v, t in enumerate(graph.types) if smooth[v] and values[v] is not None and t.is_float
+    ]
     bars: list[Array | None] = [None] * len(graph.types)
     if not wanted or not scene.outs:
         return bars
-    nudged, ones = _nudged(graph, wanted, scene.outs), [
-        np.ones(graph.types[graph.outputs[o]].shape) for o in scene.outs
-    ]
+    nudged, ones = (
+        _nudged(graph, wanted, scene.outs),
+        [np.ones(graph.types[graph.outputs[o]].shape) for o in scene.outs],
+    )
     zeros = [np.broadcast_to(0.0, graph.types[v].shape) for v in wanted]
     wrt = tuple(range(len(graph.inputs), len(graph.inputs) + len(wanted)))
     swept = vjp(nudged, wrt, tuple(range(len(scene.outs))))
@@ -163,7 +176,10 @@ def _nudged(graph: Graph, wanted: Sequence[int], outs: Sequence[int]) -> Graph:
     """The graph with one more input for each wanted value, added to it."""
     xp = Builder(f"nudged_{graph.name}")
     given = [xp.input(n, t) for n, t in zip(graph.inputs, graph.input_types, strict=True)]
-    addends = {v: xp.input(f"nudge{v}", type_of(graph.types[v].dtype, graph.types[v].shape)) for v in wanted}
+    addends = {
+        v: xp.input(f"nudge{v}", type_of(graph.types[v].dtype, graph.types[v].shape))
+        for v in wanted
+    }
     ids: list[int] = []
 
     def keep(value: Value, v: int) -> None:

@@ -9,7 +9,13 @@ import gradproof_service
 import pytest
 from gradproof_service.arrays import Structure, type_of
 from gradproof_service.diagnostic import Fault, FaultKind, Finding, Severity
-from gradproof_service.findings.catalogue import FINDINGS, explain, static_findings, suppressed, tidy
+from gradproof_service.findings.catalogue import (
+    FINDINGS,
+    explain,
+    static_findings,
+    suppressed,
+    tidy,
+)
 from gradproof_service.findings.example import findings_of, program_of
 from gradproof_service.findings.page import page
 from gradproof_service.findings.rule import Example, Rule
@@ -51,9 +57,7 @@ def test_the_mended_example_is_clean(rule: Rule) -> None:
     assert [f for f in found if f.severity is Severity.ERROR] == []
 
 
-@pytest.mark.parametrize(
-    "rule", [r for r in RULES if r.look or r.survey], ids=lambda r: r.code
-)
+@pytest.mark.parametrize("rule", [r for r in RULES if r.look or r.survey], ids=lambda r: r.code)
 def test_the_graph_alone_shows_it(rule: Rule) -> None:
     """What can be seen in a graph is seen without a point, as possible, and only where it is."""
     found = [f for f in static_findings(graph_of(rule.also or rule.fails)) if f.code == rule.code]
@@ -131,8 +135,13 @@ def test_suppression(spec: str, expected: bool) -> None:
 
 def test_tidy_prefers_what_was_seen() -> None:
     """The confirmed replaces the possible, the specific covers the general, the gravest come first."""
-    def made(code: str, *, confirmed: bool = True, severity: Severity = Severity.WARNING) -> Finding:
-        return Finding(code, FINDINGS[code].name, severity, code, node="sqrt#1", confirmed=confirmed)
+
+    def made(
+        code: str, *, confirmed: bool = True, severity: Severity = Severity.WARNING
+    ) -> Finding:
+        return Finding(
+            code, FINDINGS[code].name, severity, code, node="sqrt#1", confirmed=confirmed
+        )
 
     possible, seen = made("GP103", confirmed=False, severity=Severity.INFO), made("GP103")
     general, other = made("GP102"), made("GP108", severity=Severity.ERROR)
