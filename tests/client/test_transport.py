@@ -324,6 +324,24 @@ def test_findings_stand_in_reports(transport: Transport) -> None:
     assert "GP102" not in {f.code for f in transport.check(request).report.findings}
 
 
+HARD = {
+    "a maximum that broadcasts": (
+        one_node("gp.maximum", "x", "y"), {"x": [0.5, 2.0], "y": [[1.0, 1.5], [0.2, 3.0], [2.5, 0.1]]},
+    ),
+    "no axis to pad": (one_node("gp.pad", "x", attrs={"pad_width": (), "mode": "edge"}), {"x": 2.0}),
+    "a diagonal far outside": (one_node("gp.diagonal", "x", attrs={"offset": 2**40}), {"x": np.eye(2)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_hard_requests_are_answered(name: str, transport: Transport) -> None:
+    """What damaged requests once made fail inside is an ordinary answer."""
+    program, values = HARD[name]
+    report = transport.check(der.CheckRequest(program=program, point=point(**values))).report
+    assert report.verdict != chk.VERDICT_DISAGREES
+    assert not [f for f in report.findings if f.severity == chk.SEVERITY_ERROR]
+
+
 def test_a_deadline_ends_long_work(transport: Transport) -> None:
     """A call that would take many seconds ends when its time is over, with the exception that says so."""
     begun = time.monotonic()

@@ -86,8 +86,12 @@ def reach(scene: Scene, i: int, directions: Array, found: Sequence[Edge]) -> Arr
         seeds = rows.reshape(len(rows), *graph.types[i].shape)
         dots = evaluate(pushed, [*scene.inputs, seeds], tick=scene.tick)[len(wanted) :]
         for (v, at), dot in zip(wanted.items(), dots, strict=True):
-            speed = np.abs(batch_of(dot, graph.types[v].rank, len(rows)))
+            core = graph.types[v].shape
+            moving_by = np.abs(batch_of(dot, len(core), len(rows)))
             for edge in at:
+                # a distance may be as wide as what the operand is broadcast to
+                wider = (1,) * max(0, edge.distance.ndim - len(core))
+                speed = moving_by.reshape(len(rows), *wider, *core)
                 with np.errstate(all="ignore"):
                     time = np.where(speed > 0, np.abs(edge.distance) / speed, np.inf)
                 time = np.where(np.isnan(time), np.inf, time).reshape(len(rows), -1)

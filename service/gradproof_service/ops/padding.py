@@ -45,7 +45,7 @@ def _pad(s: Site, x: Array) -> Array:
     lead, width = s.lead(x), s["pad_width"]
     if s["mode"] != "constant":
         pairs = ((0, 0),) * len(lead) + tuple(zip(width[::2], width[1::2], strict=True))
-        return np.pad(x, pairs, s["mode"])
+        return np.pad(x, pairs, s["mode"]) if pairs else x.copy()
     y = np.full(lead + s.out.shape, s["value"], x.dtype)
     core = s.ins[0].shape
     y[(..., *(slice(a, a + n) for a, n in zip(width[::2], core, strict=True)))] = x
