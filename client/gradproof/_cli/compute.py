@@ -19,7 +19,7 @@ from gradproof._cli.findings_page import add_findings
 from gradproof._cli.json_text import array_record, json_text
 from gradproof._cli.page import page_for, show
 from gradproof._cli.progress import at_work
-from gradproof._cli.report_page import derivative_name
+from gradproof._cli.report_parts import derivative_name
 from gradproof._cli.subject import Aimed, aimed, in_our_words
 from gradproof._cli.trouble import AGREES, FINDINGS, USAGE
 from gradproof._report import dense, word

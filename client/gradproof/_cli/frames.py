@@ -72,7 +72,8 @@ def add_frame(page: Page, place: Located, text: str = "", indent: str = "    ") 
             page.add(f"{indent}{lines[0]}")
             page.add((caret, "red"))
         return
-    first = max(place.line - AROUND, 1)
+    opens = lines[place.line - 1].lstrip().startswith(("def ", "async ", "class ", "@"))
+    first = place.line if opens else max(place.line - AROUND, 1)
     while first < place.line and not lines[first - 1].strip():
         first += 1
     last = min(first + 2 * AROUND, len(lines))

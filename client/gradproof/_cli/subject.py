@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof._cli.report_page import first_reason
+from gradproof._cli.report_parts import first_reason
 from gradproof._cli.trouble import Mistake
 from gradproof._errors import RequestError, TargetError
 from gradproof._points import parse_points
@@ -21,12 +21,10 @@ from gradproof._targets import Target, resolve
 Array = np.ndarray[Any, Any]
 COLUMN: Final = re.compile(r"expression, column (?P<column>\d+):")
 SAID: Final = {
-    "at:": "--at:",
-    "wrt:": "--wrt:",
-    "outputs:": "--output:",
+    "at:": "--at:", "point:": "--at:", "wrt:": "--wrt:", "outputs:": "--output:", "kind: ": "",
     "claim_kind": "--claim-kind",
-}
-SAID_AS: Final = re.compile(r"^(?:options\.)?(at:|wrt:|outputs:)|\b(claim_kind)\b")
+}  # fmt: skip
+SAID_AS: Final = re.compile(r"^(?:options\.)?(at:|point:|wrt:|outputs:|kind: )|\b(claim_kind)\b")
 """Words of the Python face, and the options they are here."""
 AROUND: Final = 60
 """Characters of a long expression shown on either side of a mistake."""

@@ -67,3 +67,12 @@ def test_a_label_is_relative(file: str, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(Path(file).parent)
     assert label(pb.SourceLocation(file=file, line=4)) == "model.py:4"
     assert label(pb.SourceLocation()) == ""
+
+
+def test_a_definition_shows_how_it_begins(file: str) -> None:
+    """Where a whole function is meant, its first lines stand there, not what is above it."""
+    assert framed(pb.SourceLocation(file=file, line=3)).splitlines() == [
+        "    > 3 | def f(x):",
+        "      4 |     h = np.tanh(x)",
+        "      5 |     return h * h",
+    ]
