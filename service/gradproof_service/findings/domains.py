@@ -65,7 +65,7 @@ def _trap_seen(view: View) -> Iterator[Seen]:
 
 
 WHERE_NAN_TRAP = Rule(
-    "GP101", "where-nan-trap", Severity.ERROR,
+    "GP101", "where-nan-trap", Severity.WARNING,
     "An operation without a slope stands in the arm that `where` does not select.",
     "The arm that is not selected still gets a cotangent, zero, and zero times an infinite slope is NaN.",
     "Guard the input of that operation as well: `where(c, f(where(c, x, 1)), 0)`.",
@@ -290,7 +290,7 @@ def _born(view: View) -> Iterator[Seen]:
 
 
 NAN_BACKWARD = Rule(
-    "GP109", "nan-origin-backward", Severity.ERROR,
+    "GP109", "nan-origin-backward", Severity.WARNING,
     "The value is finite, the gradient is not: where it first turns infinite or NaN.",
     "One infinite slope on the way back spoils every input before it.",
     "Rewrite that node so that its slope is finite where its value is.",

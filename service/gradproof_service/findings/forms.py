@@ -238,8 +238,8 @@ def _softplus(look: Look, k: int) -> int | None:
     args = None if y is None else look.of(y, "exp")
     if args is None or not look.smooth[args[0]]:
         return None
-    inner = look.of(args[0], "negative")  # exp(-|x|) never overflows: the stable form
-    return None if look.op(look.bare(inner[0] if inner else args[0])) == "abs" else args[0]
+    # exp of what is never positive does not overflow: log1p(exp(-|x|)) is the stable form
+    return None if look.ranges[args[0]].high <= 0 else args[0]
 
 
 def _unstable(look: Look, k: int) -> Seen | None:

@@ -60,9 +60,9 @@ def _cancellations(view: View) -> Iterator[Seen]:
         at = np.unravel_index(int(np.argmax(np.nan_to_num(spoiled))), spoiled.shape)
         part = float(spoiled[at]) / scale
         big = float(np.broadcast_to(size, y.shape)[at])
-        if not np.isfinite(part) or part < HALF or not y[at]:
+        digits = float(np.log10(big / abs(y[at]))) if big and y[at] else 0.0
+        if not np.isfinite(part) or part < HALF or digits < 1:
             continue
-        digits = float(np.log10(big / abs(y[at])))
         found.append((part, Seen(
             f"cancels: {big:.3g} leaves {float(y[at]):.3g}, {digits:.0f} digits are lost and {part:.1g} of the "
             "output is rounding", k, numbers=(("digits", digits), ("part_of_output", part)),

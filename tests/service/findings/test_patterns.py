@@ -100,6 +100,7 @@ def test_a_form_is_found(code: str, text: str, at: Any) -> None:
         ("GP306", "mean(square(x)) - square(mean(y))", AB),
         ("GP306", "mean(square(x - mean(x)))", AB),
         ("GP308", "sum(relu(x) + log1p(exp(-abs(x))))", AB),
+        ("GP308", "sum(abs(x) + log1p(exp(-2.0 * abs(x))))", AB),
         ("GP205", "sum(where(x > 1.0, x * y, 0.0))", AB),
         ("GP401", "sum(stop_gradient(x) * y)", AB),
         ("GP503", "solve(A, b)", A),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from gradproof_service.arrays import Structure
-from gradproof_service.diagnostic import Severity
-from gradproof_service.findings.catalogue import static_findings
+from gradproof_service.diagnostic import Finding, Severity
+from gradproof_service.findings.catalogue import FINDINGS, point_findings, static_findings
 from gradproof_service.findings.example import findings_of
 from gradproof_service.findings.rule import Example
+from gradproof_service.findings.view import make_view
 
 from tests.service.findings.test_catalogue import graph_of
+from tests.suites import engine
+from tests.suites.derivatives import SUBJECTS
+from tests.suites.hard import CASES
 
 
 def normal(*shape: int) -> Any:
@@ -85,3 +90,33 @@ def test_its_graph_is_left_in_peace(example: Example) -> None:
     found = static_findings(graph_of(example))
     assert [f for f in found if f.severity is not Severity.INFO] == []
     assert len(found) <= 4
+
+
+def found_in(function: Callable[..., Any], at: Any) -> list[Finding]:
+    """What the graph of a NumPy function shows, alone and at the point."""
+    graph = engine.graph_of(function, at)
+    view = make_view(graph, [np.array(x) for x in at.values()])
+    return static_findings(graph) + point_findings(view)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda s: s.name)
+def test_realistic_functions_are_left_in_peace(subject: Any) -> None:
+    """Functions as people write them get no warning, except for a logarithm of a sum of exponentials."""
+    loud = {
+        f.code for f in found_in(subject.function, subject.at) if f.severity is not Severity.INFO
+    }
+    assert loud <= {"GP301"}
+
+
+def test_hard_points_fail_no_one() -> None:
+    """At points where digits are lost and kinks are near there are warnings, and not one error."""
+    for case in CASES:
+        errors = [f for f in found_in(case.function, case.at) if f.severity is Severity.ERROR]
+        assert errors == [], case.name
+
+
+def test_only_certain_mistakes_are_errors() -> None:
+    """An error stands for a program that does not type, a value that is no number, or a wrong derivative."""
+    errors = {r.code for r in FINDINGS.values() if r.severity is Severity.ERROR}
+    typing, claims = {f"GP00{k}" for k in range(1, 7)}, {f"GP80{k}" for k in range(5)}
+    assert errors == typing | claims | {"GP108", "GP705"}
