@@ -1,7 +1,7 @@
-"""The commands and their options. Every body is imported only when its command runs.
+"""The command line: one parser for all commands, errors that name the nearest word, an exit code.
 
-Start-up time is part of the interface, so the parser is the standard library's: one that reads
-annotations through a validation library took a fifth of a second longer than the check itself.
+Start-up time is part of the interface, so the parser is the standard library's: importing a
+validation library to read options took 70 ms, a quarter of a whole check.
 """
 
 from __future__ import annotations
