@@ -30,10 +30,10 @@ CODES: dict[str, tuple[str, ...]] = {
     "zeroed-row": ("F04", "F14"),
     "zeroed-column": ("F04", "F14"),
     "zeroed": ("F04", "F07", "F14"),
-    "negative-side": ("F13",),
-    "one-branch": ("F13", "F11", "F04", "F14"),
+    "negative-side": ("F13", "F10", "F11"),
+    "one-branch": ("F13", "F11", "F04", "F14", "F01"),
     "batch": ("F04", "F15", "F02"),
-    "component": ("F15",),
+    "component": ("F15", "F04", "F09"),
     "ones-orthogonal": ("F15",),
     "relative-1e-3": ("F15",),
     "relative-1e-4": ("F15",),
@@ -52,7 +52,8 @@ CODES: dict[str, tuple[str, ...]] = {
 }
 """Codes of causes that name a class of faults rightly; a class without a row is not scored.
 
-Where an argument has one entry or two, a constant factor (F01) explains any mistake and is right.
+Where an argument has one entry or two, a constant factor (F01) explains any mistake and is right; so
+is a line that is said to use one value where another belongs (F17), for a derivative at a wrong point.
 """
 MOST_LINES = 4
 """More lines than this are no answer."""
@@ -71,10 +72,11 @@ class Diagnosis:
     @property
     def named(self) -> bool:
         """Whether the class, best first, is a right one."""
-        wanted = CODES.get(self.fault.fault, ())
-        return self.cause is not None and (
-            self.cause.code in wanted or (self.entries <= 2 and self.cause.code == "F01")
-        )
+        if self.cause is None:
+            return False
+        code, wanted = self.cause.code, CODES.get(self.fault.fault, ())
+        confused = code == "F17" and "F10" in wanted and " uses " in self.cause.text
+        return code in wanted or confused or (self.entries <= 2 and code == "F01")
 
     @property
     def placed(self) -> bool | None:
@@ -100,8 +102,10 @@ def diagnoses(fault: Fault) -> Iterator[Diagnosis]:
     walked, given, lines = None, None, frozenset[int]()
     if fault.line:
         extra = {"y_bar": seeds[0]} if seeds is not None else {}
-        walked = graph_of(fault.claim, {**subject.at, **extra})
-        given = [np.asarray(v) for v in (*points, *extra.values())]
+        whole = {n: np.asarray(v) for n, v in subject.at.items() if n not in subject.inputs}
+        moving = {**{n: subject.at[n] for n in subject.inputs}, **extra}
+        walked = graph_of(_holding(fault.claim, tuple(subject.at), whole), moving)
+        given = [np.asarray(v) for v in moving.values()]
         lines = wrong_lines(fault, {walked.location(k).line for k, *_ in walked.nodes()})
     right = results(subject, subject.claim)
     wrong = results(subject, fault.claim)
@@ -118,6 +122,16 @@ def diagnoses(fault: Fault) -> Iterator[Diagnosis]:
             seeds=seeds, result_index=k,
         )  # fmt: skip
         yield Diagnosis(fault, name, cause, wide, lines)
+
+
+def _holding(claim: Any, names: tuple[str, ...], held: dict[str, Any]) -> Any:
+    """The claim as a function of its float arguments (and seed); integers keep their values."""
+
+    def free(*args: Any) -> Any:
+        moving = iter(args)
+        return claim(*[held[n] if n in held else next(moving) for n in names], *moving)
+
+    return free
 
 
 def wrong_lines(fault: Fault, worked: set[int]) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""The score table of the planted-fault suite: `python -m tests.suites.score [--all] [--failures]`."""
+"""The score table of the planted-fault suite: `python -m tests.suites.score [--all] [--causes] [NAMES]`."""
 
 # ruff: noqa: T201  (it prints a table)
 from __future__ import annotations
@@ -7,6 +7,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from tests.suites.causes import CODES, Diagnosis, diagnoses
 from tests.suites.derivatives import SUBJECTS
 from tests.suites.faults import faults_of
 from tests.suites.planted import Score, score_subject
@@ -44,10 +45,14 @@ def main(arguments: Sequence[str]) -> None:
         if named and subject.name not in named:
             continue
         try:
-            own, found, _ = score_subject(subject, faults_of(subject, chosen))
+            faults = faults_of(subject, chosen)
+            own, found, _ = score_subject(subject, faults)
         except Exception as error:  # noqa: BLE001  (one subject that cannot be checked must not hide the others)
             print(f"CANNOT CHECK {subject.name}: {type(error).__name__}: {error}")
             continue
+        if "--causes" in arguments and subject.kind in ("gradient", "jacobian", "vjp"):
+            for fault, score in zip(faults, found, strict=True):
+                _diagnosed(score, list(diagnoses(fault)) if fault.fault in CODES else [])
         correct.append(own)
         scores += found
     print(table(scores))
@@ -57,6 +62,21 @@ def main(arguments: Sequence[str]) -> None:
     for s in (*correct, *scores):
         if not s.masked and not s.entries:
             print(f"  {s.name}: {s.note}")
+
+
+def _diagnosed(score: Score, said: list[Diagnosis]) -> None:
+    if not said:
+        return
+    score.cause = all(d.named for d in said)
+    score.line = any(d.placed for d in said) if said[0].fault.line else None
+    if not score.cause or score.line is False:
+        print(f"  {score.name} (line {said[0].fault.line}):")
+        for d in said:
+            c = d.cause
+            where = sorted({x.line for x in c.culprit}) if c else []
+            print(
+                f"      {d.argument}: {f'{c.code} {c.text[:110]}' if c else 'nothing'}; lines {where}"
+            )
 
 
 if __name__ == "__main__":

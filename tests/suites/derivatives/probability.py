@@ -154,7 +154,7 @@ SUBJECTS = [
         Edit("unsummed-broadcast", "-np.sum(x_bar, axis=0)", "-x_bar[0]"),
         Edit("missing-path", "np.sum(1 - r**2 * precision", "np.sum(-(r**2) * precision"),
         Edit("sign", "-np.sum(x_bar, axis=0)", "np.sum(x_bar, axis=0)"),
-        Edit("double", "np.exp(-2 * log_sigma)", "np.exp(-log_sigma)"),
+        Edit("missing-factor", "np.exp(-2 * log_sigma)", "np.exp(-log_sigma)"),
         Edit("mean-for-sum", "-np.sum(x_bar, axis=0)", "-np.mean(x_bar, axis=0)"),
     ),
     subject(
