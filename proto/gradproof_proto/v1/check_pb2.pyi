@@ -169,7 +169,7 @@ class AskedClaim(_message.Message):
     def __init__(self) -> None: ...
 
 class Claim(_message.Message):
-    __slots__ = ("kind", "input", "output", "second_input", "values", "function", "asked", "result_index", "location")
+    __slots__ = ("kind", "input", "output", "second_input", "values", "function", "asked", "result_index", "location", "program_function")
     KIND_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
@@ -179,6 +179,7 @@ class Claim(_message.Message):
     ASKED_FIELD_NUMBER: _ClassVar[int]
     RESULT_INDEX_FIELD_NUMBER: _ClassVar[int]
     LOCATION_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_FUNCTION_FIELD_NUMBER: _ClassVar[int]
     kind: DerivativeKind
     input: str
     output: str
@@ -188,7 +189,8 @@ class Claim(_message.Message):
     asked: AskedClaim
     result_index: int
     location: SourceLocation
-    def __init__(self, kind: _Optional[_Union[DerivativeKind, str]] = ..., input: _Optional[str] = ..., output: _Optional[str] = ..., second_input: _Optional[str] = ..., values: _Optional[_Union[ClaimValues, _Mapping]] = ..., function: _Optional[int] = ..., asked: _Optional[_Union[AskedClaim, _Mapping]] = ..., result_index: _Optional[int] = ..., location: _Optional[_Union[SourceLocation, _Mapping]] = ...) -> None: ...
+    program_function: int
+    def __init__(self, kind: _Optional[_Union[DerivativeKind, str]] = ..., input: _Optional[str] = ..., output: _Optional[str] = ..., second_input: _Optional[str] = ..., values: _Optional[_Union[ClaimValues, _Mapping]] = ..., function: _Optional[int] = ..., asked: _Optional[_Union[AskedClaim, _Mapping]] = ..., result_index: _Optional[int] = ..., location: _Optional[_Union[SourceLocation, _Mapping]] = ..., program_function: _Optional[int] = ...) -> None: ...
 
 class SparseTensor(_message.Message):
     __slots__ = ("shape", "indices", "values")

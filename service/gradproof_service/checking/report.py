@@ -83,6 +83,8 @@ class Claim:
 
     Given as `value` (with `seeds`, a batch axis in front, for vjp, jvp and hvp), as `function`
     (index in the program; `result_index` picks among its outputs), or `asked` over a probe.
+    `traced` is the index of the same claim as a recording, -1 when there is none: it helps to name
+    the line of a mistake and never judges.
     """
 
     kind: Kind
@@ -95,6 +97,7 @@ class Claim:
     asked: bool = False
     result_index: int = 0
     location: Location = NOWHERE
+    traced: int = -1
 
 
 @dataclass(frozen=True, slots=True)

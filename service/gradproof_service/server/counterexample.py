@@ -44,6 +44,7 @@ def smallest(
         origin=request.origin,
     )
     made.claims[0].input, made.claims[0].output = worst.input, worst.output
+    made.claims[0].ClearField("program_function")  # that function is not in the small program
     made.options.wrt[:] = [worst.input]
     made.options.outputs[:] = [worst.output]
     return made

@@ -185,6 +185,13 @@ def _claim(
                 f"{path}: expected values, a function or `asked`, none came; say what is claimed",
                 field_path=path,
             )
+    traced = message.program_function if message.HasField("program_function") else -1
+    if traced >= functions:
+        raise Fault(
+            FaultKind.INVALID,
+            f"{path}: the program has {functions} functions, {traced} came; count from 0",
+            field_path=f"{path}.program_function",
+        )
     return Claim(
         kind=kind,
         input=message.input,
@@ -196,6 +203,7 @@ def _claim(
         asked=message.WhichOneof("given") == "asked",
         result_index=message.result_index,
         location=decode_location(message.location) if message.HasField("location") else NOWHERE,
+        traced=traced,
     )
 
 
