@@ -52,8 +52,9 @@ CODES: dict[str, tuple[str, ...]] = {
 }
 """Codes of causes that name a class of faults rightly; a class without a row is not scored.
 
-Where an argument has one entry or two, a constant factor (F01) explains any mistake and is right; so
-is a line that is said to use one value where another belongs (F17), for a derivative at a wrong point.
+Where an argument has one entry or two, a factor or a term (F01, F06) explains any mistake and is
+right, where one entry is spoiled that it is the only one (F15); so is a line that is said to use
+one value where another belongs (F17), for a derivative at a wrong point.
 """
 MOST_LINES = 4
 """More lines than this are no answer."""
@@ -67,6 +68,7 @@ class Diagnosis:
     argument: str
     cause: Cause | None
     entries: int
+    spoiled: int
     wrong: frozenset[int]
 
     @property
@@ -76,7 +78,8 @@ class Diagnosis:
             return False
         code, wanted = self.cause.code, CODES.get(self.fault.fault, ())
         confused = code == "F17" and "F10" in wanted and " uses " in self.cause.text
-        return code in wanted or confused or (self.entries <= 2 and code == "F01")
+        small = self.entries <= 2 and code in ("F01", "F06")
+        return code in wanted or confused or small or (self.spoiled == 1 and code == "F15")
 
     @property
     def placed(self) -> bool | None:
@@ -110,9 +113,8 @@ def diagnoses(fault: Fault) -> Iterator[Diagnosis]:
     right = results(subject, subject.claim)
     wrong = results(subject, fault.claim)
     for k, name in enumerate(subject.inputs):
-        if truth(right[k], wrong[k], seeded).size < SURE or np.shape(right[k]) != np.shape(
-            wrong[k]
-        ):
+        done = truth(right[k], wrong[k], seeded)
+        if done.size < SURE or not done.same_shape:
             continue
         i = list(subject.at).index(name)
         wide = np.size(subject.at[name])
@@ -121,7 +123,8 @@ def diagnoses(fault: Fault) -> Iterator[Diagnosis]:
             scene, scene.outs[0], i, claimed, reference, _bar(reference), walked, given,
             seeds=seeds, result_index=k,
         )  # fmt: skip
-        yield Diagnosis(fault, name, cause, wide, lines)
+        spoiled = int((done.sure.reshape(-1, wide) >= SURE).any(axis=0).sum())
+        yield Diagnosis(fault, name, cause, wide, spoiled, lines)
 
 
 def _holding(claim: Any, names: tuple[str, ...], held: dict[str, Any]) -> Any:

@@ -23,7 +23,8 @@ def graph_of(function: Callable[..., Any], point: Point) -> Graph:
     """The typed graph of a NumPy function at a point; raises when it cannot be made."""
     tape = Tape(function.__name__)
     inputs = [tape.input(name, np.asarray(value)) for name, value in point.items()]
-    results = function(*inputs)
+    with np.errstate(all="ignore"):
+        results = function(*inputs)
     several = results if isinstance(results, tuple) else (results,)
     for k, result in enumerate(several):
         name = f"out{k}" if len(several) > 1 else "out"
