@@ -93,11 +93,10 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The reference in the claim's form: values, error bars, and what a kink leaves open."""
+    """The reference in the claim's form: values, error bars, and the doubt in which no claim is accused."""
 
     value: Array
     bar: Array
-    open: Array | float = 0.0
     doubt: Array | float = 0.0
     reason: str = "noise"
 
@@ -149,7 +148,7 @@ def _compare(
     options, shape = judge.options, claimed.shape
     rtol = RTOL[np.dtype(np.float32 if eps > 2.0**-52 else np.float64)]
     rtol = rtol if options.rtol is None else options.rtol
-    forgiven = rtol * np.abs(expected.value) + (options.atol or 0.0) + expected.open
+    forgiven = rtol * np.abs(expected.value) + (options.atol or 0.0)
     pair = _pair(judge, claim, o, i)
 
     def held(given: Array) -> Comparison:
@@ -195,17 +194,29 @@ def _on_manifold(
 
 
 def _at_kink(judge: Judge, o: int, i: int, claimed: Array, expected: Expected) -> Expected:
-    """At a kink any slope between the one-sided ones is right: such an entry is left undecided."""
+    """At a kink any slope between the one-sided ones is right, and none outside of them.
+
+    A slope inside is left undecided; one outside is held against the nearer end of the interval,
+    whose own error bars it already contains.
+    """
     at = sum(judge.scene.size_out(p) for p in judge.scene.outs[: judge.scene.outs.index(o)])
     rows = slice(at, at + judge.scene.size_out(o))
     low, high = judge.sides[i].low[rows], judge.sides[i].high[rows]
-    given = claimed.reshape(expected.value.shape)
-    with np.errstate(all="ignore"):
-        inside = (low <= given) & (given <= high)
-        gap = np.where(inside, np.abs(given - expected.value), 0.0)
-    if not inside.any():
+    given = claimed.astype(np.float64).reshape(expected.value.shape)
+    known = np.isfinite(low) & np.isfinite(high)
+    if not known.any():
         return expected
-    return replace(expected, open=2 * gap, reason="kink")
+    with np.errstate(all="ignore"):
+        inside = known & (low <= given) & (given <= high)
+        end = np.where(given < low, low, high)
+        outside = known & ~inside
+    return replace(
+        expected,
+        value=np.where(outside, end, expected.value),
+        bar=np.where(outside, 2.0**-50 * np.abs(end), expected.bar),
+        doubt=np.where(inside, np.inf, 0.0),
+        reason="kink" if inside.any() else expected.reason,
+    )
 
 
 def _positions(scene: Scene, claim: Claim) -> tuple[int, int]:

@@ -26,13 +26,18 @@ from gradproof_service.ops.record import IllTyped
 
 SHOWN = 3
 """Causes given: the best and its alternatives."""
+LEAST = 0.9
+"""What explains less of the difference is not called its cause."""
 NAMES = {
     **{f.code: (f.name, f.meaning) for f in FINGERPRINTS},
     **{code: (name, meaning) for code, name, meaning in PLACES},
     "F17": ("culprit-line", "a line of the claimed derivative whose operands are right and whose result is not"),
 }
 """Code -> (name, what it means) of every cause."""
-_ORDER = {code: k for k, code in enumerate([*(f.code for f in FINGERPRINTS), "F05", "F06", "F16"])}
+_ORDER = {
+    code: k
+    for k, code in enumerate([*(f.code for f in FINGERPRINTS if f.code != "F12"), "F05", "F06", "F12", "F16"])
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +71,14 @@ def find_cause(
     claim_inputs: Sequence[Array] | None = None,
     *,
     seeds: Array | None = None,
+    tangents: Array | None = None,
     result_index: int = 0,
 ) -> Cause | None:
     """Name why `claimed` differs from `reference`, or None when nothing explains it.
 
     All three are (m, n): rows are output elements; with `seeds` (R, m) they are (R, n), what a
-    vjp made of these cotangents. `bar` is what rounding alone may account for, without what a
+    vjp made of these cotangents; with `tangents` (R, n) they are (R, m), what a jvp made of them.
+    `bar` is what rounding alone may account for, without what a
     tolerance forgives. `claim_graph` is the claim itself as a graph of `claim_inputs` (the
     function's inputs, for a vjp one seed more), of which it returns output `result_index`.
     Raises nothing but what the scene's tick raises to end the call.
@@ -80,9 +87,13 @@ def find_cause(
         return None
     m = Mismatch(
         scene, o, i, claimed.astype(np.float64), reference.astype(np.float64),
-        np.where(np.isfinite(bar), bar, 0.0), None if seeds is None else seeds.reshape(len(seeds), -1),
+        np.where(np.isfinite(bar), bar, 0.0), _flat(seeds), _flat(tangents),
     )  # fmt: skip
-    if not np.isfinite(m.reference).all() or not np.isfinite(bar).all():
+    rows, columns = claimed.shape
+    sizes = scene.size_out(o), scene.size_in(i)
+    given = tangents if seeds is None else seeds
+    expected = sizes if given is None else (len(given), sizes[tangents is None])
+    if (rows, columns) != expected or not np.isfinite(m.reference).all() or not np.isfinite(bar).all():
         return None
     matches = _searched(m)
     culprit = None
@@ -97,10 +108,14 @@ def find_cause(
     return replace(best, culprit=culprit.locations, culprit_text=culprit.text)
 
 
-_SETTLES = ("F08", "F12")
-"""No mistake in a rule: where one of these explains everything, no place is looked for."""
+_SETTLES = ("F08",)
+"""No mistake in a rule: where this explains everything, no place is looked for."""
 _TROUBLE = (ArithmeticError, ValueError, TypeError, LookupError, AssertionError, AttributeError, MemoryError, IllTyped)
 """What numbers and shapes that nobody foresaw can raise in a search: the search ends, the check goes on."""
+
+
+def _flat(seeds: Array | None) -> Array | None:
+    return None if seeds is None else seeds.reshape(len(seeds), -1).astype(np.float64)
 
 
 def _searched(m: Mismatch) -> list[Match]:
@@ -118,9 +133,9 @@ def _searched(m: Mismatch) -> list[Match]:
 
 def _cause(matches: Sequence[Match]) -> Cause | None:
     """The most believed of what explains everything, else the one that explains most."""
-    if not matches:
+    ranked = sorted((x for x in matches if x.exact or x.explained >= LEAST), key=_rank)
+    if not ranked:
         return None
-    ranked = sorted(matches, key=_rank)
     best = ranked[0]
     places = next((x for x in ranked if x.nodes and not x.weak), best) if best.exact else best
     shown: dict[tuple[str, str], float] = {}

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradproof_service.arrays import Array, Shape
+from gradproof_service.checking.causes.slopes import BINARY, UNARY
 from gradproof_service.ops.record import Site
 
 
@@ -84,48 +85,17 @@ def fitted(array: Array | None, shape: Shape) -> Array | None:
     return np.broadcast_to(made, (len(made), *shape))
 
 
-_FACTORS: tuple[tuple[str, Callable[[Any, Any], Any]], ...] = (
-    ("1", lambda x, y: np.ones_like(y)), ("x", lambda x, y: x), ("y", lambda x, y: y),
-    ("1 - y", lambda x, y: 1 - y), ("1 + y", lambda x, y: 1 + y), ("y^2", lambda x, y: y * y),
-    ("1 - y^2", lambda x, y: 1 - y * y), ("1 + y^2", lambda x, y: 1 + y * y),
-    ("y (1 - y)", lambda x, y: y * (1 - y)), ("1 - x", lambda x, y: 1 - x),
-    ("x^2", lambda x, y: x * x), ("1 - x^2", lambda x, y: 1 - x * x),
-    ("x (1 - x)", lambda x, y: x * (1 - x)), ("1/x", lambda x, y: 1 / x),
-    ("1/x^2", lambda x, y: 1 / (x * x)), ("1/y", lambda x, y: 1 / y), ("1/y^2", lambda x, y: 1 / (y * y)),
-    ("sqrt(x)", lambda x, y: np.sqrt(x)), ("e^x", lambda x, y: np.exp(x)),
-    ("sin x", lambda x, y: np.sin(x)), ("cos x", lambda x, y: np.cos(x)),
-    ("sin y", lambda x, y: np.sin(y)), ("cos y", lambda x, y: np.cos(y)),
-    ("[x > 0]", lambda x, y: np.where(x > 0, 1.0, 0.0)), ("[x < 0]", lambda x, y: np.where(x < 0, 1.0, 0.0)),
-    ("sign x", lambda x, y: np.sign(x)), ("x y", lambda x, y: x * y),
-)  # fmt: skip
-"""What is written for f'(x) of a unary y = f(x)."""
-
-_PAIRS: tuple[tuple[str, Callable[[Any, Any, Any], Any]], ...] = (
-    ("1", lambda a, b, y: np.ones_like(y)), ("itself", lambda a, b, y: a), ("the other operand", lambda a, b, y: b),
-    ("y", lambda a, b, y: y), ("1/other", lambda a, b, y: 1 / b), ("1/itself", lambda a, b, y: 1 / a),
-    ("1/other^2", lambda a, b, y: 1 / (b * b)), ("1/itself^2", lambda a, b, y: 1 / (a * a)),
-    ("itself/other", lambda a, b, y: a / b), ("other/itself", lambda a, b, y: b / a),
-    ("itself/other^2", lambda a, b, y: a / (b * b)), ("other/itself^2", lambda a, b, y: b / (a * a)),
-    ("itself^2", lambda a, b, y: a * a), ("other^2", lambda a, b, y: b * b),
-    ("y/itself", lambda a, b, y: y / a), ("y/other", lambda a, b, y: y / b), ("itself other", lambda a, b, y: a * b),
-    ("y other", lambda a, b, y: y * b), ("y itself", lambda a, b, y: y * a),
-    ("log(itself)", lambda a, b, y: np.log(a)), ("log(other)", lambda a, b, y: np.log(b)),
-    ("[itself > other]", lambda a, b, y: np.where(a > b, 1.0, 0.0)), ("[itself < other]", lambda a, b, y: np.where(a < b, 1.0, 0.0)),
-)  # fmt: skip
-"""What is written for the slope of a binary y = f(a, b) by one of its operands."""
-
-
 def _elementwise(use: Use) -> Iterator[Edit]:
     y = np.asarray(use.ys[0], dtype=np.float64)
     if len(use.xs) == 1:
         x = np.asarray(use.xs[0], dtype=np.float64)
-        for text, factor in _FACTORS:
+        for text, factor in UNARY:
             says = f"its slope is written {text}" if text != "1" else "its own slope is left out"
             yield Edit(f"slope {text}", "F11", says, lambda f=factor: fitted(use.y_bar * f(x, y), use.shape))
     elif len(use.xs) == 2:
         a = np.asarray(use.xs[use.operand], dtype=np.float64)
         b = np.asarray(use.xs[1 - use.operand], dtype=np.float64)
-        for text, pair in _PAIRS:
+        for text, pair in BINARY:
             says = f"its slope is written {text}" if text != "1" else "its own slope is left out"
             yield Edit(
                 f"slope {text}", "F11", says, lambda f=pair: fitted(use.y_bar * f(a, b, y), use.shape)
@@ -195,7 +165,7 @@ def _reduction(use: Use) -> Iterator[Edit]:
         for a in axes:
             where[a] = at
         mask[tuple(where)] = 1.0
-        yield Edit(
+        yield _loose(
             f"only {which}", "F04", f"only the {which} element of the reduced axes receives a cotangent",
             lambda k=mask: use.x_bar * k,
         )  # fmt: skip
@@ -203,6 +173,10 @@ def _reduction(use: Use) -> Iterator[Edit]:
 
 def _matmul(use: Use) -> Iterator[Edit]:
     other, own = (np.asarray(use.xs[n], dtype=np.float64) for n in (1 - use.operand, use.operand))
+    if other.ndim == 2 and other.shape[0] == other.shape[1] and len(use.shape) == 1:
+        turned = other if use.operand == 1 else other.T
+        made = use.y_bar @ turned.T
+        yield Edit("no transpose", "F03", "its matrix is not transposed", lambda: made)
     if len(use.shape) < 2 or len(use.out_shape) < 2 or other.ndim < 2:
         return
     t = lambda a: np.swapaxes(a, -1, -2)

@@ -168,8 +168,8 @@ def _close(ratio: Array, c: float) -> bool:
 
 def one_branch(m: Mismatch) -> Iterable[Match]:
     """Wrong exactly where some value is negative, or exactly where it is positive."""
-    wrong = m.wrong.any(axis=0)
-    telling = (m.significant(m.reference) | m.wrong).any(axis=0)
+    wrong: Array = np.asarray(m.wrong.any(axis=0))
+    telling: Array = np.asarray((m.significant(m.reference) | m.wrong).any(axis=0))
     for label, value in _values(m, wrong.size):
         flat = value.reshape(-1)
         least = 4 if label == m.input_name else 8
@@ -177,7 +177,7 @@ def one_branch(m: Mismatch) -> Iterable[Match]:
             continue
         for text, other, mask in (("<", ">=", flat < 0), (">", "<=", flat > 0)):
             good, bad = int((~mask & telling).sum()), int((mask & telling).sum())
-            if min(good, bad) >= 2 and (wrong[telling] == mask[telling]).all():
+            if min(good, bad) >= 2 and np.array_equal(wrong[telling], mask[telling]):
                 says = (
                     f"right where {label} {other} 0 ({good}), wrong in all {plural(bad, 'entry')} "
                     f"where {label} {text} 0: one branch is mistaken"

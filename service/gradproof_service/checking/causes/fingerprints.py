@@ -88,7 +88,7 @@ def lost_digits(m: Mismatch) -> Iterable[Match]:
         relative = np.abs(m.gap[seen] / m.reference[seen])
     top, typical = float(relative.max()), float(np.median(relative))
     spread = np.unique(np.sign(m.gap[m.wrong])).size > 1 or np.ptp(relative) > 1e-3 * top
-    if not 0 < top < 1e-4 or (relative > 1e-3 * typical).mean() < 0.8 or typical < 1e-3 * top or not spread:
+    if not 0 < top < 1e-5 or (relative > 1e-3 * typical).mean() < 0.8 or typical < 1e-3 * top or not spread:
         return
     inside = "float32 temporaries" if top < 2e-6 else "a difference quotient or low precision"
     text = f"right to {-np.log10(top):.1f} digits in all {plural(count, 'entry')} and no more: {inside}"
@@ -110,13 +110,13 @@ def zero_or_nan(m: Mismatch) -> Iterable[Match]:
 
 
 FINGERPRINTS: Final[tuple[Fingerprint, ...]] = (
-    Fingerprint("F14", "zero-or-nan", "exactly zero or not finite where the derivative is finite", zero_or_nan),
-    Fingerprint("F12", "lost-digits", "right to few digits everywhere: the precision of a method, not a wrong formula", lost_digits),
+    Fingerprint("F14", "zero-or-nan", "exactly zero or not finite where the derivative is finite", zero_or_nan, shapeless=True),
+    Fingerprint("F12", "lost-digits", "right to few digits everywhere: a method's precision, not a wrong formula", lost_digits, shapeless=True),
     Fingerprint("F08", "kink-side", "the slope of one side of a kink, or a value between the sides", kink_side),
-    Fingerprint("F01", "constant-factor", "one constant factor in every entry: a sign, a unit, a count", constant_factor),
+    Fingerprint("F01", "constant-factor", "one constant factor in every entry: a sign, a unit, a count", constant_factor, shapeless=True),
     Fingerprint("F07", "symmetric-convention", "off-diagonal entries counted once or twice, or one triangle only", symmetric),
     Fingerprint("F03", "permuted", "the right numbers in the wrong places: a transpose, a reshape, an index order", permuted),
-    Fingerprint("F02", "block-factor", "whole-number ratios by blocks: overwritten where contributions add up", block_factor),
+    Fingerprint("F02", "block-factor", "whole-number ratios by blocks: overwritten where it should add up", block_factor, shapeless=True),
     Fingerprint("F04", "missing-slice", "zero in some rows or columns, right elsewhere", missing_slice),
     Fingerprint("F09", "wrong-axis", "summed, averaged or taken along the wrong axis, or not summed over a broadcast one", wrong_axis),
     Fingerprint("F11", "missing-factor", "off by the value of one node entry by entry: a chain factor missing", missing_factor),
@@ -124,7 +124,7 @@ FINGERPRINTS: Final[tuple[Fingerprint, ...]] = (
     Fingerprint("F13", "one-branch", "right on one side of a sign or branch only", one_branch),
     Fingerprint("F15", "confined", "wrong in few entries and right in all others", confined),
 )  # fmt: skip
-"""In the order in which they are believed when several explain the same."""
+"""In the order in which they are believed when several explain the same; lost digits last of all."""
 
 PLACES: Final[tuple[tuple[str, str, str], ...]] = (
     ("F05", "missing-path", "the contribution of one use of a value is missing or counted too often"),
@@ -139,7 +139,7 @@ def fingerprints(m: Mismatch) -> Iterator[Match]:
     nan = not np.isfinite(m.claimed).all()
     sharp = nan or m.sharp
     for fingerprint in FINGERPRINTS:
-        if nan and fingerprint.code != "F14":
+        if (nan and fingerprint.code != "F14") or (m.tangents is not None and not fingerprint.shapeless):
             continue
         if not sharp and fingerprint.code not in ("F12", "F15"):
             continue

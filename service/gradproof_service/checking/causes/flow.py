@@ -29,7 +29,7 @@ DIRECTIONS = 32
 EXACT_ROWS = 12
 """Claims of up to this many rows are taken row by row, larger ones in seeded combinations."""
 COMBINATIONS = 6
-NODE_LIMIT = 3000
+NODE_LIMIT = 1500
 ELEMENT_LIMIT = 2e7
 """Most elements that the tangents and cotangents of all values may take together."""
 
@@ -108,6 +108,10 @@ class Flow:
     reference: Array
     bar: Array
     tangents: dict[int, Array]
+    made: list[int]
+    """For each value the node that makes it, -1 for inputs."""
+    whole: bool = True
+    """Whether the directions are the elements of the input themselves."""
     bars: dict[int, Array] = field(default_factory=dict[int, Array])
     uses: list[Use] = field(default_factory=list[Use])
 
@@ -126,7 +130,8 @@ def flow_of(m: Mismatch) -> Flow | None:
     graph, i = m.scene.graph, m.i
     if len(graph) > NODE_LIMIT:
         return None
-    directions, project = _directions(m)
+    forward = m.tangents is not None
+    directions, project = (m.tangents, None) if m.tangents is not None else _directions(m)
     seeds, combine = _seeds(m)
     elements = sum(t.size for t in graph.types if t.is_float)
     if elements * (len(directions) + len(seeds)) > ELEMENT_LIMIT:
@@ -135,14 +140,16 @@ def flow_of(m: Mismatch) -> Flow | None:
     active = reaches(graph, (i,))
 
     def seen(array: Array) -> Array:
+        array = array.T if forward else array
         array = array if combine is None else combine @ array
         return array if project is None else array @ project.T
 
-    bar = m.bar if combine is None else np.sqrt(combine**2 @ m.bar**2)
+    bar = m.bar.T if forward else m.bar
+    bar = bar if combine is None else np.sqrt(combine**2 @ bar**2)
     bar = bar if project is None else np.sqrt(bar**2 @ (project**2).T)
     flow = Flow(
         m, LocalRules(graph), values, active, seeds, directions, seen(m.claimed),
-        seen(m.reference), bar, _tangents(m, directions, active),
+        seen(m.reference), bar, _tangents(m, directions, active), graph.producer(),
     )  # fmt: skip
     sweep(flow, keep=True)
     return flow

@@ -98,7 +98,7 @@ def vocabulary(
     for inputs in points:
         values: list[Any] = evaluate_all(graph, inputs, tick=m.scene.tick)
         nothing = np.zeros((1, 0))
-        flow = Flow(m, rules, values, active, seed, nothing, nothing, nothing, nothing, {})
+        flow = Flow(m, rules, values, active, seed, nothing, nothing, nothing, nothing, {}, made)
         sweep(flow, keep=True)
         for v, bar in flow.bars.items():
             say(f"the cotangent of {_name(m, made, v)}", "cotangent", graph.types[v].shape, bar)

@@ -54,7 +54,7 @@ def _layouts(m: Mismatch) -> Iterator[tuple[str, Array]]:
                 yield f"of {m.input_name} {how}{tail}", turned.reshape(rows, -1)
         yield (
             f"of {m.input_name} read in column order",
-            np.stack([b.reshape(-1, order="F") for b in block]).reshape(r.shape),
+            np.stack([b.reshape(-1).reshape(m.in_shape, order="F") for b in block]).reshape(r.shape),
         )
     for axis in range(1, rank + 1):
         if block.shape[axis] > 1:

@@ -44,6 +44,7 @@ class Mismatch:
     """A wrong claim about output `o` by input `i`: `claimed`, `reference` and `bar` are (R, n).
 
     `seeds` (R, m) are the cotangents that made the rows; None: the rows are the Jacobian's own.
+    With `tangents` (R, n) the three are (R, m) instead: what a jvp made of these tangents.
     """
 
     scene: Scene
@@ -53,6 +54,7 @@ class Mismatch:
     reference: Array
     bar: Array
     seeds: Array | None = None
+    tangents: Array | None = None
 
     @property
     def gap(self) -> Array:
@@ -133,6 +135,8 @@ class Fingerprint:
     name: str
     meaning: str
     test: Callable[[Mismatch], Iterable[Match]]
+    shapeless: bool = False
+    """Reads numbers alone, not where in an array they stand: also fit for a jvp."""
 
 
 def blocks(m: Mismatch, array: Array) -> Array:

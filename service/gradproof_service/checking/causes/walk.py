@@ -58,9 +58,13 @@ class Reading:
         """Value v of the claim at every point, (points, *shape)."""
         return batch_of(np.asarray(self.values[v]), self.claim.types[v].rank, len(self.right))
 
+    def varies(self, v: int) -> bool:
+        """Whether a value depends on the inputs at all."""
+        return np.ndim(self.values[v]) > self.claim.types[v].rank
+
     def settles(self, v: int, value: Array, only: int = -1) -> bool:
         """Whether the claim comes out right with `value` in place of v (only in node `only`)."""
-        if self.trials >= TRIALS:
+        if self.trials >= TRIALS or not self.varies(v):
             return False
         self.trials += 1
         changed: dict[int, Any] = {}
@@ -104,7 +108,7 @@ def _read(m: Mismatch, claim: Graph, inputs: Sequence[Array], result_index: int)
     if len(claim) > NODE_LIMIT or len(scene.graph) > NODE_LIMIT or result_index >= len(claim.outputs):
         return None
     elements = sum(t.size for t in claim.types) + 10 * sum(t.size for t in scene.graph.types)
-    if elements * POINTS > ELEMENT_LIMIT or len(claim.inputs) != len(inputs):
+    if elements * POINTS > ELEMENT_LIMIT or len(claim.inputs) != len(inputs) or m.tangents is not None:
         return None
     if m.seeds is None:
         if len(m.claimed) != 1 or len(inputs) != count:
@@ -201,12 +205,13 @@ def _right(r: Reading, v: int, factor: float | None) -> bool:
 
     When the whole claim is off by one factor, a cotangent off by that factor is no match.
     """
-    if _maker(r, v) < 0 or np.ndim(r.values[v]) == r.claim.types[v].rank:
+    if _maker(r, v) < 0 or not r.varies(v) or not r.claim.types[v].is_float:
         return True
-    for alike in r.alike.get(v, ()):
-        if factor is None or alike.factor == 1.0 or alike.known.kind != "cotangent":
-            return True
-    return not r.claim.types[v].is_float
+    found = r.alike.get(v, [])
+    if factor is None or factor == 1.0:
+        return bool(found)
+    flows = [a.factor for a in found if a.known.kind == "cotangent"]
+    return factor not in flows and any(a.factor == 1.0 or a.known.kind != "cotangent" for a in found)
 
 
 def _maker(r: Reading, v: int) -> int:
@@ -248,9 +253,9 @@ def _wrong(r: Reading, v: int, expected: str) -> Culprit:
     """The sentence for a proved value: also when it is an operand that is the wrong one."""
     at = _maker(r, v)
     for u in r.steps[at].operands:
-        here = r.batch(u) if r.claim.types[u].is_float else None
-        if here is None or not r.alike.get(u):
+        if not r.alike.get(u) or not r.varies(u):
             continue
+        here = r.batch(u)
         for known in _replacements(r, u):
             value = known.value.reshape(len(here), -1)
             if value.size != here.size or _equal(value.reshape(here.shape), here):
