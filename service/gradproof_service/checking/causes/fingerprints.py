@@ -111,7 +111,7 @@ def zero_or_nan(m: Mismatch) -> Iterable[Match]:
 
 FINGERPRINTS: Final[tuple[Fingerprint, ...]] = (
     Fingerprint("F14", "zero-or-nan", "exactly zero or not finite where the derivative is finite", zero_or_nan, shapeless=True),
-    Fingerprint("F12", "lost-digits", "right to few digits everywhere: a method's precision, not a wrong formula", lost_digits, shapeless=True),
+    Fingerprint("F12", "lost-digits", "few digits everywhere: a method's precision, not a wrong formula", lost_digits, shapeless=True),
     Fingerprint("F08", "kink-side", "the slope of one side of a kink, or a value between the sides", kink_side),
     Fingerprint("F01", "constant-factor", "one constant factor in every entry: a sign, a unit, a count", constant_factor, shapeless=True),
     Fingerprint("F07", "symmetric-convention", "off-diagonal entries counted once or twice, or one triangle only", symmetric),
