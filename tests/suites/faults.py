@@ -114,7 +114,8 @@ def seeds_of(subject: Subject) -> Any:
     """Six cotangents (of a vjp) or tangents (of a jvp), both signs, several sizes, dense and sparse."""
     rng = _rng(subject, "seeds")
     args = [np.array(v) for v in subject.at.values()]
-    shape = np.shape(subject.function(*args)) if subject.kind == "vjp" else args[0].shape
+    with np.errstate(all="ignore"):
+        shape = np.shape(subject.function(*args)) if subject.kind == "vjp" else args[0].shape
     seeds = rng.standard_normal((6, *shape))
     flat = seeds.reshape(6, -1)
     flat[1] = -np.abs(flat[1])
