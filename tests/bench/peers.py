@@ -28,7 +28,7 @@ def ours() -> tuple[Judge, str]:
 
     def judge(subject: Subject, claim: Any) -> str:
         return gp.check(
-            subject.function, at=dict(subject.at), claim=claim, claim_kind=subject.kind
+            subject.function, at=tuple(points(subject)), claim=claim, claim_kind=subject.kind
         ).verdict
 
     return judge, str(gp.__version__)

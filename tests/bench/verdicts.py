@@ -1,12 +1,12 @@
 """How gradproof and three well-known gradient checkers judge the same claims.
 
-    python -m tests.bench.verdicts [--json FILE] [--only ours,torch,jax,scipy] [--quick]
+    python -m tests.bench.verdicts [--json FILE] [--only ours,torch,jax,scipy] [--merge FILE ...] [--quick]
 
 Every planted fault of `tests/suites` is shown to each checker as a user of it would: the NumPy
 function with the hand-written derivative as its rule. So is every correct derivative, at ordinary
 points and at hard ones. Peers run with their default steps and tolerances (scipy, which returns a
 distance and no verdict, with the 1e-6 of its documentation's readers). A peer that is not installed
-is printed as absent.
+is printed as absent; what another interpreter measured is put beside it with `--merge`.
 """
 
 # ruff: noqa: T201  (it prints a table)
@@ -140,10 +140,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", default=",".join(peers.CHECKERS))
+    parser.add_argument("--merge", type=Path, nargs="*", default=[])
     parser.add_argument("--quick", action="store_true")
     chosen = parser.parse_args()
     measured: dict[str, dict[str, Any]] = {}
-    for key in chosen.only.split(","):
+    for key in filter(None, chosen.only.split(",")):
         label, load = peers.CHECKERS[key]
         try:
             judge, version = load()
@@ -151,6 +152,8 @@ def main() -> None:
             measured[label] = {"absent": True}
             continue
         measured[f"{label} {version}"] = measure(judge, chosen.quick)
+    for file in chosen.merge:
+        measured |= json.loads(file.read_text())["measured"]
     print(table(measured))
     if chosen.json:
         about = {
