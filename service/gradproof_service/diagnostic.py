@@ -94,3 +94,5 @@ class Finding:
     cause: str = ""
     mend: str = ""
     confirmed: bool = True
+    related: tuple[Location, ...] = ()
+    """Further places that explain the finding as well as `location` does."""

@@ -1,1 +1,1 @@
-"""checking"""
+"""One whole check: reference, witness, claims, verdicts."""

@@ -80,7 +80,9 @@ class Probe:
         self.evaluations += size
         answer = self.ask(Ask(-1, size, tuple(points)))
         if answer.error:
-            raise Fault(FaultKind.INVALID, f"the function failed: {answer.error}", field_path="point")
+            raise Fault(
+                FaultKind.INVALID, f"the function failed: {answer.error}", field_path="point"
+            )
         for n, y in answer.outputs:
             if y.shape[:1] != (size,):
                 raise Fault(
@@ -139,10 +141,14 @@ def check_black_box(
         and box.structures[i] is not Structure.INTEGER_VALUED
     ]  # fmt: skip
     if not wrt:
-        raise Fault(FaultKind.INVALID, "point: there is no float input to differentiate by; give one")
+        raise Fault(
+            FaultKind.INVALID, "point: there is no float input to differentiate by; give one"
+        )
     findings = probe.first()
     if not probe.floats:
-        raise Fault(FaultKind.INVALID, "the function returns no float output, so it has no derivative")
+        raise Fault(
+            FaultKind.INVALID, "the function returns no float output, so it has no derivative"
+        )
     comparisons: list[Comparison] = []
     for index, claim in enumerate(claims):
         comparisons.append(_judge(probe, claim, index, wrt, options))
@@ -150,7 +156,9 @@ def check_black_box(
         for i in wrt:
             _estimate(probe, i, options)
         comparisons = [_nothing_to_hold(probe, i, o) for i in wrt for o in range(len(probe.floats))]
-    findings += [_differs(c, claims[k]) for k, c in enumerate(comparisons) if c.verdict is Verdict.DISAGREES]
+    findings += [
+        _differs(c, claims[k]) for k, c in enumerate(comparisons) if c.verdict is Verdict.DISAGREES
+    ]
     return Report(
         overall(tuple(comparisons)), tuple(comparisons),
         tuple(f for f in findings if f.code not in options.suppress), probe.outputs,
@@ -175,7 +183,12 @@ def _estimate(probe: Probe, i: int, options: Options) -> tuple[Array, Estimate]:
         else:
             rng = np.random.default_rng((options.rng_seed, i, 6))
             along = np.full(DIRECTIONS, float(scale.min()))
-            rows = representable(x, rng.integers(0, 2, (DIRECTIONS, len(x))) * 2.0 - 1.0, along, resolution=resolution)
+            rows = representable(
+                x,
+                np.asarray(rng.integers(0, 2, (DIRECTIONS, len(x))) * 2.0 - 1.0, dtype=np.float64),
+                along,
+                resolution=resolution,
+            )
         unknown = np.nan
 
         def evaluate(points: Array) -> tuple[Array, Array]:
@@ -229,13 +242,16 @@ def _judge(probe: Probe, claim: Claim, index: int, wrt: list[int], options: Opti
         return replace(_disagrees(pair), verdict=Verdict.INCONCLUSIVE, reason="budget",
                        detail="the input is too large to difference every element; claim a gradient or jacobian")  # fmt: skip
     else:
-        flat = (seeds if seeds is not None else given).reshape(lead[0], -1).astype(np.float64)
+        flat = (seeds if seeds is not None else given)
+        flat = flat.reshape(len(flat), -1).astype(np.float64)
         slopes = flat @ slopes if claim.kind is Kind.VJP else flat @ slopes.T
         bars = np.abs(flat) @ (bars if claim.kind is Kind.VJP else bars.T)
         subject, shape = given.reshape(slopes.shape), wanted
     precision = float(np.finfo(claimed.dtype).eps) if claimed.dtype in FLOATS else 0.0
     rtol = options.rtol if options.rtol is not None else 64 * precision
-    why = Reason(int(estimate.reason.reshape(-1)[int(np.argmax(np.nan_to_num(estimate.bar, nan=np.inf)))]))
+    why = Reason(
+        int(estimate.reason.reshape(-1)[int(np.argmax(np.nan_to_num(estimate.bar, nan=np.inf)))])
+    )
     return compare(
         pair, subject, slopes, bars, forgiven=rtol * np.abs(slopes) + (options.atol or 0.0),
         scale=row_scale(slopes), tau=options.tau, shape=shape, entries_total=int(claimed.size),
@@ -315,7 +331,11 @@ def _blocks(probe: Probe, options: Options) -> list[Block]:
 
 def _flat(answer: Answer, size: int) -> Array:
     rows = [y.reshape(size, -1) for _, y in answer.outputs if y.dtype in FLOATS]
-    return np.concatenate([r.astype(np.float64) for r in rows], axis=1) if rows else np.zeros((size, 0))
+    return (
+        np.concatenate([r.astype(np.float64) for r in rows], axis=1)
+        if rows
+        else np.zeros((size, 0))
+    )
 
 
 def _differs(c: Comparison, claim: Claim) -> Finding:

@@ -174,7 +174,13 @@ def _blocks(order: Order, options: Options) -> list[Block]:
         left -= block.value.nbytes
         pair = scene.pair(o, i, Source.REVERSE, Source.REVERSE)
         blocks.append(
-            Block(pair.kind, pair.output, pair.input, block.value.reshape(scene.block_shape(o, i)), pair.second_input)
+            Block(
+                pair.kind,
+                pair.output,
+                pair.input,
+                block.value.reshape(scene.block_shape(o, i)),
+                pair.second_input,
+            )
         )
     return blocks
 
@@ -186,7 +192,11 @@ def _non_finite(scene: Scene, values: Sequence[Array | None]) -> list[Finding]:
     if not any(bad[graph.outputs[o]] for o in scene.outs):
         return []
     for k, op, _, operands, outs in graph.nodes():
-        if any(bad[v] for v in outs) and not any(bad[v] for v in operands) and op.name not in ("constant", "full"):
+        if (
+            any(bad[v] for v in outs)
+            and not any(bad[v] for v in operands)
+            and op.name not in ("constant", "full")
+        ):
             array = values[next(v for v in outs if bad[v])]
             assert array is not None
             at = tuple(int(n) for n in np.argwhere(~np.isfinite(array))[0])
@@ -250,6 +260,9 @@ def _at_kink(scene: Scene, near: Sequence[Edge]) -> list[Finding]:
 
 def _nothing(scene: Scene) -> str:
     if not scene.wrt:
-        listed = ", ".join(f"{n} is {t!r}" for n, t in zip(scene.graph.inputs, scene.graph.input_types, strict=True))
+        listed = ", ".join(
+            f"{n} is {t!r}"
+            for n, t in zip(scene.graph.inputs, scene.graph.input_types, strict=True)
+        )
         return f"point: there is no float input to differentiate by ({listed or 'no inputs'}); give a float value, such as 3.0"
     return "the function returns no float output, so it has no derivative"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradproof_service.arrays import FLOATS, Array, Shape, type_of
+from gradproof_service.arrays import FLOATS, Array, Shape, type_of, type_of_array
 from gradproof_service.checking.compare import Pair, compare, row_scale
 from gradproof_service.checking.prove import prove
 from gradproof_service.checking.reference import Block, Reference, blocks_of
@@ -26,17 +27,23 @@ from gradproof_service.checking.scene import Scene
 from gradproof_service.checking.structure import FREE, project
 from gradproof_service.checking.witness import Sides
 from gradproof_service.diagnostic import Fault, FaultKind, Finding, Severity
+from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.program import Program
 from gradproof_service.graph.typing import type_program
+from gradproof_service.graph.upcast import upcast
 from gradproof_service.transforms.evaluate import batch_of, evaluate
 
-RTOL = {np.dtype(np.float64): 5e-7, np.dtype(np.float32): 1e-4}
-"""Relative error forgiven in a claim when the caller states none: between what a float32
-temporary costs (6e-8) and the smallest mistake worth accusing (1e-6)."""
+RTOL = 5e-7
+RTOL_COARSE = 1e-4
+"""Relative error forgiven in a claim when the caller states none, in float64 and in float32: the
+first between what a float32 temporary costs (6e-8) and the smallest mistake worth accusing (1e-6)."""
 SLACK = 3.0
 """A claim may round differently from the reference: its allowance is this many bars."""
 SEEDS = 6
 """Seeds for a rule that is asked for: dense and sparse, both signs, several sizes."""
+
+if TYPE_CHECKING:
+    from gradproof_service.checking.causes import Cause
 
 Asker = Callable[[Ask], Answer]
 
@@ -88,7 +95,6 @@ class Judge:
                 location=claim.location, mend=mend,
             )
         )  # fmt: skip
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +152,8 @@ def _compare(
     seeds: Array | None, eps: float,
 ) -> None:  # fmt: skip
     options, shape = judge.options, claimed.shape
-    rtol = RTOL[np.dtype(np.float32 if eps > 2.0**-52 else np.float64)]
-    rtol = rtol if options.rtol is None else options.rtol
+    usual = RTOL_COARSE if eps > 2.0**-52 else RTOL
+    rtol = usual if options.rtol is None else options.rtol
     forgiven = rtol * np.abs(expected.value) + (options.atol or 0.0)
     pair = _pair(judge, claim, o, i)
 
@@ -163,7 +169,7 @@ def _compare(
     comparison = held(claimed)
     judge.comparisons.append(comparison)
     if comparison.verdict is Verdict.DISAGREES:
-        judge.findings.append(_differs(judge, claim, o, i, comparison))
+        judge.findings.append(_differs(judge, claim, o, i, comparison, claimed, expected, seeds))
         return
     if options.prove:
         judge.proofs.append(prove(pair, claimed, options.tau, held))
@@ -175,7 +181,9 @@ def _expected(claim: Claim, block: Block, seeds: Array | None, eps: float) -> Ex
     if seeds is None:
         return Expected(block.value, block.bar)
     flat = seeds.reshape(len(seeds), -1).astype(np.float64)
-    value, bar = (block.value, block.bar) if claim.kind is Kind.VJP else (block.value.T, block.bar.T)
+    value, bar = (
+        (block.value, block.bar) if claim.kind is Kind.VJP else (block.value.T, block.bar.T)
+    )
     rounding = eps * (np.abs(flat) @ np.abs(value))
     return Expected(flat @ value, np.abs(flat) @ bar + rounding)
 
@@ -227,7 +235,9 @@ def _positions(scene: Scene, claim: Claim) -> tuple[int, int]:
         second = _named(claim.second_input or claim.input, names, "input")
         return first, scene.wrt[second]
     outs = [scene.graph.output_names[o] for o in scene.outs]
-    return scene.outs[_named(claim.output, outs, "output")], scene.wrt[_named(claim.input, names, "input")]
+    return scene.outs[_named(claim.output, outs, "output")], scene.wrt[
+        _named(claim.input, names, "input")
+    ]
 
 
 def _named(name: str, known: list[str], what: str) -> int:
@@ -288,7 +298,9 @@ def _claimed(
             f"{len(program.functions) if program else 0}",
             field_path=f"claims[{index}].function",
         )
-    inputs = [x.astype(t.dtype) for x, t in zip(scene.inputs, scene.original.input_types, strict=False)]
+    inputs = [
+        x.astype(t.dtype) for x, t in zip(scene.inputs, scene.original.input_types, strict=False)
+    ]
     core = [type_of(x.dtype, x.shape) for x in inputs]
     if seeds is not None:
         core.append(type_of(seeds.dtype, seeds.shape[1:]))
@@ -369,21 +381,75 @@ def _too_large(judge: Judge, claim: Claim, o: int, i: int, claimed: Array) -> Co
     )  # fmt: skip
 
 
-def _differs(judge: Judge, claim: Claim, o: int, i: int, c: Comparison) -> Finding:
+def _differs(
+    judge: Judge, claim: Claim, o: int, i: int, c: Comparison, claimed: Array, expected: Expected,
+    seeds: Array | None,
+) -> Finding:  # fmt: skip
     pair = _pair(judge, claim, o, i)
     kind = claim.kind.name.lower()
     where = f" at {list(c.worst_index)}" if c.worst_index else ""
-    wrong = f"{c.entries_wrong} of {c.entries} entries" if c.entries > 1 else "it"
+    wrong = f"{c.entries_wrong} of {c.entries} entries differ" if c.entries > 1 else "it differs"
+    cause = _cause(judge, claim, o, i, claimed, expected, seeds)
+    places = () if cause is None else (*cause.culprit, *cause.locations)
     return Finding(
         "GP800", "derivative-differs", Severity.ERROR,
-        f"the claimed {kind} of {pair.output} by {pair.input} is wrong: {wrong} differ"
-        f"{'' if c.entries > 1 else 's'} from the reference; worst{where}: claimed {c.claimed:.10g}, "
+        f"the claimed {kind} of {pair.output} by {pair.input} is wrong: {wrong} "
+        f"from the reference; worst{where}: claimed {c.claimed:.10g}, "
         f"reference {c.reference:.10g}, allowed error {c.error_bar:.2g}",
-        input=pair.input, output=pair.output, location=claim.location,
+        input=pair.input, output=pair.output,
+        location=cause.culprit[0] if cause is not None and cause.culprit else claim.location,
         elements=(c.worst_index,) if c.worst_index else (),
         numbers=(("claimed", c.claimed), ("reference", c.reference), ("error_bar", c.error_bar)),
-        mend="correct the derivative of that argument",
+        cause="" if cause is None else _told(cause),
+        mend="correct the derivative of that argument", related=tuple(dict.fromkeys(places)),
     )  # fmt: skip
+
+
+def _cause(
+    judge: Judge, claim: Claim, o: int, i: int, claimed: Array, expected: Expected,
+    seeds: Array | None,
+) -> Cause | None:  # fmt: skip
+    """Why the claim differs, with the line of a claim that was recorded, when numbers name it."""
+    from gradproof_service.checking.causes import find_cause  # only what is wrong pays for it
+
+    scene = judge.scene
+    shape = expected.value.shape
+    flat = None if seeds is None else seeds.reshape(len(seeds), -1).astype(np.float64)
+    graph, inputs = _recorded(judge, claim, seeds)
+    return find_cause(
+        scene, o, i, claimed.reshape(shape), expected.value,
+        np.broadcast_to(expected.bar, shape), graph, inputs,
+        seeds=flat if claim.kind is Kind.VJP else None,
+        tangents=flat if claim.kind in (Kind.JVP, Kind.HVP) else None,
+        result_index=claim.result_index,
+    )  # fmt: skip
+
+
+def _recorded(
+    judge: Judge, claim: Claim, seeds: Array | None
+) -> tuple[Graph | None, tuple[Array, ...] | None]:
+    """The claim as a float64 graph and what to give it, when it is a program or was recorded."""
+    index = claim.traced if claim.traced >= 0 else claim.function
+    program, scene = judge.program, judge.scene
+    if program is None or not 0 <= index < len(program.functions) or scene.gradient_of:
+        return None, None
+    given = list(scene.inputs) if seeds is None else [*scene.inputs, seeds[0]]
+    if len(program.functions[index].inputs) != len(given):
+        return None, None
+    kept = [*scene.original.input_types, *([] if seeds is None else [type_of_array(seeds[0])])]
+    graph, _ = type_program(
+        replace(program, entry=index), [type_of(t.dtype, t.shape) for t in kept]
+    )
+    return (None, None) if graph is None else (upcast(graph), tuple(np.asarray(x) for x in given))
+
+
+def _told(cause: Cause) -> str:
+    """The cause as one line, its runners-up after it."""
+    others = "; or ".join(f"{code}: {text}" for code, text, _ in cause.alternatives)
+    said = f"{cause.code} {cause.name}: {cause.text}"
+    if cause.culprit_text and cause.culprit_text != cause.text:
+        said += f"; {cause.culprit_text}"
+    return f"{said} ({cause.explained:.0%} explained){f'; or {others}' if others else ''}"
 
 
 def _note_precision(

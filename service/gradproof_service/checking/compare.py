@@ -74,7 +74,9 @@ def compare(
         unclear = ~known | doubtful | (~wrong & (blind > tau))
         relative = np.where(error > 0, error / np.maximum(np.abs(reference), scale), 0.0)
         excess = np.where(known, np.where(error > 0, error / allowed, 0.0), -1.0)
-        excess = np.where(wrong & ~np.isfinite(subject), np.inf, np.nan_to_num(excess, nan=np.inf, posinf=1e300))
+        excess = np.where(
+            wrong & ~np.isfinite(subject), np.inf, np.nan_to_num(excess, nan=np.inf, posinf=1e300)
+        )
     verdict = _verdict(wrong, unclear)
     worst = _worst(wrong, unclear, excess, blind, verdict)
     entries = int(subject.size)

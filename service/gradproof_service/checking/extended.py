@@ -81,10 +81,10 @@ def _at(scene: Scene, i: int, directions: Array, digits: int) -> Array | None:
 def _replayable(graph: Graph, i: int) -> bool:
     """Whether the nodes input i reaches are of families that NumPy carries to objects."""
     active = reaches(graph, (i,))
-    for _, op, _, operands, _ in graph.nodes():
-        if any(active[v] for v in operands) and op.batching == "run":
-            return False
-    return True
+    return not any(
+        op.batching == "run" and any(active[v] for v in operands)
+        for _, op, _, operands, _ in graph.nodes()
+    )
 
 
 def _values(scene: Scene, i: int, row: Array, h: Any, context: Any) -> list[Any]:
@@ -96,7 +96,10 @@ def _values(scene: Scene, i: int, row: Array, h: Any, context: Any) -> list[Any]
             continue
         flat = [Number(context.mpf(float(e)), context) for e in x.reshape(-1)]
         if k == i:
-            flat = [Number(e.value + context.mpf(float(d)) * h, context) for e, d in zip(flat, row, strict=True)]
+            flat = [
+                Number(e.value + context.mpf(float(d)) * h, context)
+                for e, d in zip(flat, row, strict=True)
+            ]
         array = np.empty(len(flat), dtype=object)
         array[:] = flat
         values.append(array.reshape(t.shape))
@@ -111,15 +114,17 @@ def _values(scene: Scene, i: int, row: Array, h: Any, context: Any) -> list[Any]
         values.extend(_lifted(np.asarray(y), context) for y in outs)
     flat_outputs: list[Any] = []
     for o in scene.outs:
-        for e in np.asarray(values[graph.outputs[o]]).reshape(-1):
-            flat_outputs.append(e.value if isinstance(e, Number) else context.mpf(float(e)))
+        flat_outputs.extend(
+            e.value if isinstance(e, Number) else context.mpf(float(e))
+            for e in np.asarray(values[graph.outputs[o]]).reshape(-1)
+        )
     return flat_outputs
 
 
 def _lifted(array: Any, context: Any) -> Any:
     """Float arrays (constants, fills) as numbers of the context; whatever else as it is."""
     if array.dtype.kind == "O":
-        plain = [isinstance(e, Number) or isinstance(e, bool) for e in array.reshape(-1)]
+        plain = [isinstance(e, Number | bool) for e in array.reshape(-1)]
         if all(plain):
             return array
     elif array.dtype.kind != "f":
@@ -212,10 +217,14 @@ class Number:
         return float(self.value)
 
     def __getattr__(self, name: str) -> Any:
-        names = {"log1p": "log1p", "expm1": "expm1", "arctan": "atan", "arcsin": "asin", "arccos": "acos"}
+        names = {
+            "log1p": "log1p",
+            "expm1": "expm1",
+            "arctan": "atan",
+            "arcsin": "asin",
+            "arccos": "acos",
+        }
         function = getattr(self.context, names.get(name, name), None)
         if name.startswith("__") or function is None:
             raise AttributeError(name)
         return lambda: self._new(function(self.value))
-
-

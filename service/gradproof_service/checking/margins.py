@@ -110,5 +110,3 @@ def _returning(graph: Graph, values: list[int]) -> Graph:
         )  # fmt: skip
         graph.plans[key] = view
     return view
-
-

@@ -111,7 +111,7 @@ def _inside(graph: Graph, values: Sequence[Array | None], wrt: Sequence[int], to
         xs = tuple(values[v] for v in operands)
         if any(x is None for x in xs):
             continue
-        full = _aligned(site, [x for x in xs if x is not None], total)
+        full = tuple(_aligned(site, [x for x in xs if x is not None], total))
         ys = tuple(
             np.broadcast_to(y, (total, *t.shape)) if y.ndim == t.rank else y
             for y, t in zip((values[v] for v in outs), site.outs, strict=True)
@@ -137,27 +137,25 @@ def _sides(
         if not (kinked or choosing) or not any(moved[v] for v in operands):
             continue
         xs = [values[v] for v in operands]
-        if any(x is None for x in xs) or op.batching != "elementwise" and not choosing:
+        if any(x is None for x in xs) or (op.batching != "elementwise" and not choosing):
             continue
         arrays = _aligned(site, [x for x in xs if x is not None], total)
-        if choosing:
-            condition = arrays[0] != 0
-        else:
-            condition = arrays[0] > (arrays[1] if len(arrays) > 1 else 0)
-        condition = condition.reshape(total, -1)
+        first, *rest = arrays
+        other = rest[0] if rest else 0
+        condition = (first != 0 if choosing else first > other).reshape(total, -1)
         both = np.stack([(~condition).any(axis=1), condition.any(axis=1)], axis=1)
         found.append((graph.node_label(k), both))
     return found
 
 
-def _aligned(site: Site, xs: list[Array], total: int) -> tuple[Array, ...]:
+def _aligned(site: Site, xs: list[Array], total: int) -> list[Array]:
     """Operands with the batch axis in front; those of an elementwise op with equal rank as well."""
     rank = max((t.rank for t in site.ins), default=0) if site.op.batching == "elementwise" else 0
     full: list[Array] = []
     for x, t in zip(xs, site.ins, strict=True):
         wide = x if x.ndim > t.rank else np.broadcast_to(x, (total, *x.shape))
         full.append(wide.reshape(total, *(1,) * (rank - t.rank), *t.shape))
-    return tuple(full)
+    return full
 
 
 def _choose(inside: Array, sides: list[Array], count: int) -> list[int]:
@@ -182,5 +180,7 @@ def _coverage(sides: list[tuple[str, Array]], chosen: list[int]) -> Coverage:
     for label, both in sides:
         shown = both[chosen].any(axis=0)
         seen += int(shown.sum())
-        unseen += [f"{label}: {side}" for side, s in zip(("false", "true"), shown, strict=True) if not s]
+        unseen += [
+            f"{label}: {side}" for side, s in zip(("false", "true"), list(shown), strict=True) if not s
+        ]
     return Coverage(len(chosen), 2 * len(sides), seen, tuple(unseen))

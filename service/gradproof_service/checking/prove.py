@@ -47,7 +47,11 @@ def faults(claimed: Array, tau: float) -> Iterator[tuple[str, Array]]:
             bad[at] = change(float(flat[at]))
             if bad[at] != flat[at]:
                 yield f"{name} in the {which} entry", bad.reshape(claimed.shape)
-    for name, whole in (("sign of everything", -flat), ("everything doubled", 2 * flat), ("everything halved", flat / 2)):
+    for name, whole in (
+        ("sign of everything", -flat),
+        ("everything doubled", 2 * flat),
+        ("everything halved", flat / 2),
+    ):
         if (whole != flat).any():
             yield name, whole.reshape(claimed.shape)
     if claimed.ndim >= 2 and claimed.shape[-1] == claimed.shape[-2]:

@@ -187,7 +187,9 @@ def _one(scene: Scene, tau: float, mode: Mode) -> Reference:
         for o in scene.outs:
             block, m = blocks[o, i], scene.size_out(o)
             along = rows @ block.value.T
-            bar = pushed_bar[:, at : at + m] + np.abs(rows) @ block.bar.T / np.sqrt(block.bar.shape[1])
+            bar = pushed_bar[:, at : at + m] + np.abs(rows) @ block.bar.T / np.sqrt(
+                block.bar.shape[1]
+            )
             along_scale = row_scale(along.T).T
             reference.comparisons.append(
                 compare(

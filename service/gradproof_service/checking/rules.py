@@ -49,7 +49,9 @@ def judge_rules(
             sub = _sub_scene(scene, call, rule)
             if not sub.wrt or not sub.outs:
                 continue
-            judge = Judge(sub, refer(sub, options.tau), {}, options, program, None, subject=Source.RULE)
+            judge = Judge(
+                sub, refer(sub, options.tau), {}, options, program, None, subject=Source.RULE
+            )
             _judge_rule(judge, program, function, rule, call)
             wrong = [c for c in judge.comparisons if c.verdict is Verdict.DISAGREES]
             if rule.surrogate and wrong:
@@ -119,7 +121,9 @@ def _judge_rule(
             )  # fmt: skip
             claimed = _run_rule(judge, program, rule, call, seeded, seeds, o, i)
             if isinstance(claimed, str):
-                judge.refuse(claim, o, i, "GP803", "claim-arity", claimed, "mend the rule's signature")
+                judge.refuse(
+                    claim, o, i, "GP803", "claim-arity", claimed, "mend the rule's signature"
+                )
             else:
                 judge_values(judge, claim, o, i, claimed, seeds)
 
@@ -160,7 +164,11 @@ def _typed(program: Program, index: int, inputs: Sequence[Array]) -> Graph | str
     graph, findings = type_program(
         replace(program, entry=index), [type_of(x.dtype, x.shape) for x in inputs]
     )
-    return graph if graph is not None else f"comes from a rule that is not well typed: {findings[0].message}"
+    return (
+        graph
+        if graph is not None
+        else f"comes from a rule that is not well typed: {findings[0].message}"
+    )
 
 
 def _line(program: Program, rule: RuleRef) -> Location:

@@ -92,7 +92,9 @@ class Scene:
     def flat_outputs(self, results: Sequence[Array], size: int) -> Array:
         """The looked-at outputs side by side as (size, m)."""
         rows = [
-            batch_of(results[o], self.graph.types[self.graph.outputs[o]].rank, size).reshape(size, -1)
+            batch_of(results[o], self.graph.types[self.graph.outputs[o]].rank, size).reshape(
+                size, -1
+            )
             for o in self.outs
         ]
         return np.concatenate(rows, axis=1) if rows else np.zeros((size, 0))

@@ -95,11 +95,15 @@ def _one_input(
     basis = tangent_basis(structure, scene.inputs[i]) if every else None
     x = scene.inputs[i].reshape(-1).astype(np.float64)
     if every:
-        directions = np.eye(n) if basis is None else representable(x, basis, _along(scene, i, basis))
+        directions = (
+            np.eye(n) if basis is None else representable(x, basis, _along(scene, i, basis))
+        )
         expected = np.concatenate([reference.blocks[o, i].value for o in scene.outs]).T
         expected_bar = np.concatenate([reference.blocks[o, i].bar for o in scene.outs]).T
         if basis is not None:
-            expected_bar = np.abs(directions) @ expected_bar + 2.0**-50 * np.abs(directions) @ np.abs(expected)
+            expected_bar = np.abs(directions) @ expected_bar + 2.0**-50 * np.abs(
+                directions
+            ) @ np.abs(expected)
             expected = directions @ expected
     else:
         rows = project(structure, scene.inputs[i], directions_for(scene, i))
@@ -112,9 +116,7 @@ def _one_input(
     estimate = _differences(scene, i, directions, expected, near, tau, budget, said)
     if every and basis is None and estimate.left is not None and estimate.right is not None:
         said.sides[i] = _sides(estimate)
-    slopes = Slopes(
-        estimate.value.copy(), estimate.bar.copy(), estimate.reason.copy(), near == 0
-    )
+    slopes = Slopes(estimate.value.copy(), estimate.bar.copy(), estimate.reason.copy(), near == 0)
     source = _settle(scene, i, directions, expected, expected_bar, slopes, tau, said)
     if every and basis is None:
         _adopt(scene, reference, i, slopes, said.exact.get(i), tau)
@@ -165,7 +167,10 @@ def _along(scene: Scene, i: int, directions: Array, size: Array | None = None) -
 def _sides(estimate: Estimate) -> Sides:
     left, right = estimate.left, estimate.right
     left_bar, right_bar = estimate.left_bar, estimate.right_bar
-    assert left is not None and right is not None and left_bar is not None and right_bar is not None
+    assert left is not None
+    assert right is not None
+    assert left_bar is not None
+    assert right_bar is not None
     low = np.minimum(left - left_bar, right - right_bar)
     high = np.maximum(left + left_bar, right + right_bar)
     return Sides(low.T, high.T)
@@ -188,7 +193,11 @@ def _settle(
         if step is not None:
             said.sources.append(Source.COMPLEX_STEP)
             every = np.arange(len(directions))
-            source = Source.COMPLEX_STEP if _replace(slopes, every, step.value, step.bar + expected_bar, open_) else source
+            source = (
+                Source.COMPLEX_STEP
+                if _replace(slopes, every, step.value, step.bar + expected_bar, open_)
+                else source
+            )
     open_ = _open(expected, expected_bar, slopes, scale, tau)
     if open_.any():
         rows = np.flatnonzero(open_.any(axis=1))[:64]
@@ -196,7 +205,11 @@ def _settle(
         if exact is not None:
             said.sources.append(Source.EXTENDED)
             said.exact[i] = rows, exact.value, exact.bar
-            source = Source.EXTENDED if _replace(slopes, rows, exact.value, exact.bar, open_[rows]) else source
+            source = (
+                Source.EXTENDED
+                if _replace(slopes, rows, exact.value, exact.bar, open_[rows])
+                else source
+            )
     said.sources[:] = list(dict.fromkeys(said.sources))
     return source
 
@@ -220,9 +233,11 @@ def _adopt(
         block = reference.blocks[o, i]
         mine, mine_bar = block.value[:, rows], block.bar[:, rows]
         with np.errstate(all="ignore"):
-            blurred = (KAPPA + 1) * mine_bar > tau * np.maximum(np.abs(mine), row_scale(block.value)[:, rows])
+            blurred = (KAPPA + 1) * mine_bar > tau * np.maximum(
+                np.abs(mine), row_scale(block.value)[:, rows]
+            )
             near = np.abs(mine - value[:, part].T) <= KAPPA * mine_bar
-        take = blurred & near & (bar[:, part].T < mine_bar)
+        take = blurred & near & (mine_bar > bar[:, part].T)
         if take.any():
             doubt = np.where(np.isfinite(block.bar), block.bar, 0.0)
             reference.settled[o, i] = doubt
@@ -239,9 +254,7 @@ def _replace(slopes: Slopes, rows: Array, value: Array, bar: Array, open_: Array
     return 2 * int(better.sum()) > slopes.value.size
 
 
-def _open(
-    expected: Array, expected_bar: Array, slopes: Slopes, scale: Array, tau: float
-) -> Array:
+def _open(expected: Array, expected_bar: Array, slopes: Slopes, scale: Array, tau: float) -> Array:
     """Entries in dispute, or whose bar is too wide to see an error of `tau`; kinks stay closed."""
     with np.errstate(all="ignore"):
         allowed = KAPPA * (slopes.bar + expected_bar)
@@ -254,10 +267,10 @@ def _open(
 def analytic(scene: Scene, i: int) -> bool:
     """Whether every op between input i and the outputs accepts complex numbers smoothly."""
     active = reaches(scene.graph, (i,))
-    for _, op, _, operands, _ in scene.graph.nodes():
-        if any(active[v] for v in operands) and not op.analytic:
-            return False
-    return True
+    return all(
+        op.analytic or not any(active[v] for v in operands)
+        for _, op, _, operands, _ in scene.graph.nodes()
+    )
 
 
 def _complex(scene: Scene, i: int, directions: Array, said: Witness) -> Estimate | None:
@@ -294,5 +307,3 @@ def _reason(why: Array, bar: Array) -> str:
     at = int(np.argmax(np.nan_to_num(bar, nan=np.inf)))
     reason = Reason(int(why.reshape(-1)[at]))
     return "noise" if reason is Reason.OK else reason.name.lower()
-
-

@@ -1,1 +1,1 @@
-"""graph"""
+"""The immutable typed graph: programs, type inference, building, limits."""

@@ -237,7 +237,7 @@ class Builder:
             return value
         extra = value.rank - type.rank
         if extra < 0 or any(
-            n != m and m != 1 for n, m in zip(value.shape[extra:], type.shape, strict=True)
+            m not in (n, 1) for n, m in zip(value.shape[extra:], type.shape, strict=True)
         ):
             # fewer axes or sides of one where the primal has more: the cotangent is constant there
             value = self.apply("broadcast_to", value, shape=_joined(value.shape, type.shape))
@@ -264,7 +264,9 @@ class Builder:
         origins: Sequence[int] = (),
     ) -> Graph:
         """The graph that returns these values."""
-        names = output_names or [f"out{i}" if len(outputs) > 1 else "out" for i in range(len(outputs))]
+        names = output_names or [
+            f"out{i}" if len(outputs) > 1 else "out" for i in range(len(outputs))
+        ]
         return Graph(
             self.name, self._inputs, self.types, self._sites, self._operands, self._first,
             [v.id for v in outputs], names, self._locations, self._names, origins,
@@ -276,5 +278,3 @@ def _joined(a: Shape, b: Shape) -> Shape:
     wide_a = (1,) * (rank - len(a)) + a
     wide_b = (1,) * (rank - len(b)) + b
     return tuple(m if n == 1 else n for n, m in zip(wide_a, wide_b, strict=True))
-
-

@@ -179,7 +179,9 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
             origins.append(node)
     if len(typing.findings) > before or any(ids[v] is None for v in function.outputs):
         return None
-    values = [Value(xp, v, xp.types[v]) for v in (ids[v] for v in function.outputs) if v is not None]
+    values = [
+        Value(xp, v, xp.types[v]) for v in (ids[v] for v in function.outputs) if v is not None
+    ]
     graph = xp.finish(values, function.output_names, origins)
     graph.function = index
     return graph

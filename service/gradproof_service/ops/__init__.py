@@ -23,11 +23,7 @@ FAMILIES: Final = (
 def _load() -> dict[str, Op]:
     ops: dict[str, Op] = {}
     for family in FAMILIES:
-        try:
-            module = import_module(f"{__name__}.{family}")
-        except ModuleNotFoundError:  # while the families are being written
-            continue
-        for record in module.RECORDS:
+        for record in import_module(f"{__name__}.{family}").RECORDS:
             if record.name in ops:
                 raise ValueError(f"two records are called {record.name!r}")
             ops[record.name] = replace(record, family=family, sites={})

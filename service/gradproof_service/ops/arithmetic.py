@@ -19,8 +19,6 @@ from gradproof_service.ops.elementwise import (
 )
 from gradproof_service.ops.record import DTYPE, Attr, Draw, IllTyped, Margin, Op, Sample, Site
 
-
-
 ADD = Op(
     "add", "sum of two arrays", "y = a + b;  dy = da + db",
     infer_numeric, lambda s, a, b: np.add(a, b),
@@ -147,8 +145,10 @@ def _wins(first: str, second: str) -> Any:
         def partial(xp: Any, a: Any, b: Any, y: Any) -> Any:
             won = getattr(xp, compare)(a, b)
             tie = xp.equal(a, b)
-            return xp.where(tie, 0.5, xp.where(won, 1.0, 0.0)) if y.dtype == a.dtype else xp.astype(
-                xp.where(tie, 0.5, xp.where(won, 1.0, 0.0)), dtype=y.dtype
+            return (
+                xp.where(tie, 0.5, xp.where(won, 1.0, 0.0))
+                if y.dtype == a.dtype
+                else xp.astype(xp.where(tie, 0.5, xp.where(won, 1.0, 0.0)), dtype=y.dtype)
             )
 
         return partial
@@ -251,8 +251,10 @@ def _infer_astype(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Any:
 
 
 def _cast(s: Site, x: Array) -> Array:
-    if x.dtype.kind == "c":  # the complex step goes through a float cast, and an integer has no slope
-        return x if s["dtype"] in FLOATS else x.real.astype(s["dtype"])
+    if (
+        x.dtype.kind == "c"
+    ):  # the complex step goes through a float cast, and an integer has no slope
+        return x if s["dtype"] in FLOATS else np.real(x).astype(s["dtype"])
     return x.astype(s["dtype"], copy=False)
 
 

@@ -36,7 +36,8 @@ def _graph(function: Any, types: Sequence[Type]) -> Any:
     graph = function.at(tuple(types)) if hasattr(function, "at") else function
     if tuple(graph.input_types) != tuple(types):
         raise IllTyped(
-            SHAPE, f"calls {graph.name} with {_listed(types)}, it takes {_listed(graph.input_types)}"
+            SHAPE,
+            f"calls {graph.name} with {_listed(types)}, it takes {_listed(graph.input_types)}",
         )
     return graph
 
@@ -59,9 +60,7 @@ def _floats(types: Sequence[Type]) -> list[int]:
 
 def _dots(xp: Any, types: Sequence[Type], dots: Sequence[Any]) -> list[Any]:
     """A tangent (or cotangent) for every float, zero where there is none."""
-    return [
-        xp.zeros(t) if d is None else d for t, d in zip(types, dots, strict=True) if t.is_float
-    ]
+    return [xp.zeros(t) if d is None else d for t, d in zip(types, dots, strict=True) if t.is_float]
 
 
 def _spread(types: Sequence[Type], values: Sequence[Any]) -> tuple[Any, ...]:
@@ -176,7 +175,8 @@ def _infer_while(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Any:
     body = _graph(attrs["body"], ins)
     if body.output_types != ins:
         raise IllTyped(
-            SHAPE, f"body turns {_listed(ins)} into {_listed(body.output_types)}; a loop keeps its types"
+            SHAPE,
+            f"body turns {_listed(ins)} into {_listed(body.output_types)}; a loop keeps its types",
         )
     cond = _graph(attrs["cond"], ins)
     if cond.output_types != (type_of(BOOL, ()),):
@@ -363,12 +363,16 @@ def _infer_scan(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Any:
     slices: list[Type] = []
     for t in ins[n_consts + n_carry :]:
         if t.shape[:1] != (length,):
-            raise IllTyped(SHAPE, f"scans {t!r} for length {length}; its first axis must be {length}")
+            raise IllTyped(
+                SHAPE, f"scans {t!r} for length {length}; its first axis must be {length}"
+            )
         slices.append(t.with_shape(t.shape[1:]))
     body = _graph(attrs["body"], (*consts, *carry, *slices))
     outs = body.output_types
     if outs[:n_carry] != carry:
-        raise IllTyped(SHAPE, f"body turns the carry {_listed(carry)} into {_listed(outs[:n_carry])}")
+        raise IllTyped(
+            SHAPE, f"body turns the carry {_listed(carry)} into {_listed(outs[:n_carry])}"
+        )
     stacked = tuple(t.with_shape((length, *t.shape)) for t in outs[n_carry:])
     return {**attrs, "body": body}, (*carry, *stacked)
 
@@ -418,7 +422,9 @@ def _scan_jvp(xp: Any, s: Site, xs: Any, ys: Any, x_dots: Any) -> Any:
          *outs[n:count], *(out_dots[i] for i in out_floats if i >= n)]
     )  # fmt: skip
     operands: list[Any] = []
-    for part, types, part_dots in zip(_parts(s, xs), _parts(s, s.ins), _parts(s, x_dots), strict=True):
+    for part, types, part_dots in zip(
+        _parts(s, xs), _parts(s, s.ins), _parts(s, x_dots), strict=True
+    ):
         operands += [*part, *_dots(xp, types, part_dots)]
     const_floats, carry_floats = (len(_floats(t)) for t in _parts(s, s.ins)[:2])
     out = _tuple(
@@ -451,8 +457,12 @@ def _scan_vjp(xp: Any, s: Site, xs: Any, ys: Any, y_bars: Any, wanted: Any) -> A
     const_bars = [b.input(f"k{i}_bar", t) for i, t in enumerate(const_types) if t.is_float]
     carry = [b.input(f"c{i}", t) for i, t in enumerate(carry_types)]
     slices = [b.input(f"x{i}", t) for i, t in enumerate(slice_types)]
-    out_bars = [b.input(f"y{i}_bar", t) for i, t in enumerate(body.output_types[n_carry:]) if t.is_float]
-    results = b.inline(pull, [*consts, *carry, *slices, *carry_bars, *out_bars])[len(body.outputs) :]
+    out_bars = [
+        b.input(f"y{i}_bar", t) for i, t in enumerate(body.output_types[n_carry:]) if t.is_float
+    ]
+    results = b.inline(pull, [*consts, *carry, *slices, *carry_bars, *out_bars])[
+        len(body.outputs) :
+    ]
     n_const_bars, n_carry_bars = len(const_bars), len(carry_bars)
     new_const_bars = [a + r for a, r in zip(const_bars, results[:n_const_bars], strict=True)]
     new_carry_bars = results[n_const_bars : n_const_bars + n_carry_bars]

@@ -38,26 +38,34 @@ def broadcast(ins: tuple[Type, ...]) -> tuple[int, ...]:
     return shape
 
 
-def infer_float(attrs: dict[str, Any], ins: tuple[Type, ...]) -> tuple[dict[str, Any], tuple[Type, ...]]:
+def infer_float(
+    attrs: dict[str, Any], ins: tuple[Type, ...]
+) -> tuple[dict[str, Any], tuple[Type, ...]]:
     """Broadcast operands; the result is a float (integers become float64)."""
     refuse_reserved(ins)
     return attrs, (type_of(floating(promote(*ins)), broadcast(ins)),)
 
 
-def infer_same(attrs: dict[str, Any], ins: tuple[Type, ...]) -> tuple[dict[str, Any], tuple[Type, ...]]:
+def infer_same(
+    attrs: dict[str, Any], ins: tuple[Type, ...]
+) -> tuple[dict[str, Any], tuple[Type, ...]]:
     """Broadcast operands; the result has NumPy's promoted dtype."""
     refuse_reserved(ins)
     return attrs, (type_of(promote(*ins), broadcast(ins)),)
 
 
-def infer_numeric(attrs: dict[str, Any], ins: tuple[Type, ...]) -> tuple[dict[str, Any], tuple[Type, ...]]:
+def infer_numeric(
+    attrs: dict[str, Any], ins: tuple[Type, ...]
+) -> tuple[dict[str, Any], tuple[Type, ...]]:
     """As `infer_same`, refusing booleans, for which arithmetic has no meaning."""
     if all(t.dtype == BOOL for t in ins):
         raise IllTyped(DTYPE, "needs numbers, got bool; cast with astype first")
     return infer_same(attrs, ins)
 
 
-def infer_bool(attrs: dict[str, Any], ins: tuple[Type, ...]) -> tuple[dict[str, Any], tuple[Type, ...]]:
+def infer_bool(
+    attrs: dict[str, Any], ins: tuple[Type, ...]
+) -> tuple[dict[str, Any], tuple[Type, ...]]:
     """Broadcast operands; the result is bool."""
     refuse_reserved(ins)
     return attrs, (type_of(BOOL, broadcast(ins)),)
@@ -154,6 +162,8 @@ def float_result(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """A NumPy function for which integers must first become float64, as inference says."""
 
     def run(*xs: Any) -> Any:
-        return kernel(*(x.astype(np.float64) if x.dtype.kind in "biu" else x for x in map(np.asarray, xs)))
+        return kernel(
+            *(x.astype(np.float64) if x.dtype.kind in "biu" else x for x in map(np.asarray, xs))
+        )
 
     return run

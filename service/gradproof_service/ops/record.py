@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, cast
 
 import numpy as np
 
@@ -208,7 +208,13 @@ class Op:
     def _new_site(self, given: dict[str, Any], ins: tuple[Type, ...]) -> Site:
         low, high = self.arity
         if len(ins) < low or (high is not None and len(ins) > high):
-            wanted = str(low) if high == low else f"{low} or more" if high is None else f"{low} to {high}"
+            wanted = (
+                str(low)
+                if high == low
+                else f"{low} or more"
+                if high is None
+                else f"{low} to {high}"
+            )
             raise IllTyped(ARITY, f"expected {wanted} operands, got {len(ins)}")
         known = {a.name: a for a in self.attrs}
         for name in given:
@@ -236,7 +242,9 @@ def _checked(a: Attr, value: Any) -> Any:
             return bool(value)
         case "int" if isinstance(value, int | np.integer) and not isinstance(value, bool):
             return int(value)
-        case "float" if isinstance(value, int | float | np.floating) and not isinstance(value, bool):
+        case "float" if isinstance(value, int | float | np.floating) and not isinstance(
+            value, bool
+        ):
             return float(value)
         case "str" if isinstance(value, str):
             return value
@@ -248,7 +256,7 @@ def _checked(a: Attr, value: Any) -> Any:
             return tuple(float(v) for v in value)
         case "dtype":
             try:
-                return np.dtype(value)
+                return np.dtype(cast("Any", value))
             except TypeError:
                 pass
         case "function" | "array":

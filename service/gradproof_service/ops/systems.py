@@ -137,7 +137,7 @@ def _substitute(s: Site, a: Array, b: Array) -> Array:
     if a.ndim == 2 and b.size:
         from scipy.linalg import get_lapack_funcs  # scipy costs 0.1 s and more at import
 
-        (trtrs,) = get_lapack_funcs(("trtrs",), (a, b))
+        trtrs: Any = get_lapack_funcs("trtrs", (a, b))
         x, info = trtrs(
             a, b, lower=s["lower"], trans=int(s["transpose"]), unitdiag=s["unit_diagonal"]
         )

@@ -47,7 +47,7 @@ COS = unary(
 
 def _to_pole(s: Site, xs: tuple[Array, ...], ys: tuple[Array, ...]) -> Array:
     """Distance from x to the nearest odd multiple of pi/2."""
-    return np.abs(np.remainder(xs[0].real, pi) - pi / 2)
+    return np.abs(np.remainder(np.real(xs[0]), pi) - pi / 2)
 
 
 TAN = unary(
@@ -64,7 +64,7 @@ TANH = unary(
 
 def _sigmoid(x: Array) -> Array:
     """exp of a number with a negative real part only: never overflows."""
-    left = x.real < 0
+    left = np.real(x) < 0
     z = np.exp(np.where(left, x, -x))
     return np.where(left, z, 1.0) / (1 + z)
 

@@ -72,8 +72,7 @@ def _make_plan(graph: Graph, batched_inputs: tuple[bool, ...]) -> Plan:
         for v, t in enumerate(site.outs, at):
             batched[v] = mine
             alive += t.size
-        if alive > peak:
-            peak = alive
+        peak = max(peak, alive)
         for v in drop:
             alive -= types[v].size
         steps.append(Step(site.op, site, args, at, flags, mine, drop))

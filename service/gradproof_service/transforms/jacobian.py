@@ -196,4 +196,3 @@ def hvp(graph: Graph, wrt: tuple[int, ...], out: int = 0) -> Graph:
 
 def _count(types: Sequence[Type]) -> int:
     return sum(t.size for t in types)
-

@@ -27,9 +27,7 @@ def _vjp(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Graph:
     xp = Builder(f"vjp_{graph.name}", Derive(jvp, vjp))
     types = graph.types
     inputs = [xp.input(n, types[i]) for i, n in enumerate(graph.inputs)]
-    seeds = [
-        xp.input(f"{graph.output_names[o]}_bar", types[graph.outputs[o]]) for o in outs
-    ]
+    seeds = [xp.input(f"{graph.output_names[o]}_bar", types[graph.outputs[o]]) for o in outs]
     ids = xp.copy(graph, inputs)
     active = reaches(graph, wrt)
     bars: list[Value | None] = [None] * len(types)

@@ -70,7 +70,7 @@ def spread_bounds(
         with np.errstate(all="ignore"):
             for total, y, z in zip(moves, outputs, again(k), strict=True):
                 if y.dtype.kind in "fc":
-                    total += np.abs(z.astype(np.float64) - y)
+                    np.add(total, np.abs(z.astype(np.float64) - y), out=total)
     return [_bound(total / samples, y) for total, y in zip(moves, outputs, strict=True)]
 
 
@@ -100,10 +100,10 @@ def _run(
     with np.errstate(all="ignore"):
         for step in prepared.steps:
             xs = [values[v] for v in step.operands]
-            if moved[step.first]:
-                outs = _perturbed(step, xs, rng, eps, tick)
-            else:  # made of constants alone: the same in every run of the graph, so no error of it
-                outs = call(step, xs, tick)
+            # what is made of constants alone is the same in every run of the graph: no error of it
+            outs = (
+                _perturbed(step, xs, rng, eps, tick) if moved[step.first] else call(step, xs, tick)
+            )
             if len(step.site.outs) == 1:
                 values[step.first] = outs
             else:
@@ -166,7 +166,9 @@ def _shaken(
     """x times 1 and some eps for each ulp, drawn anew for every entry (in long arrays for every `TILE`)."""
     if x.dtype not in FLOATS:
         return x
-    spacing = float(np.finfo(x.dtype).eps) if eps is None else max(eps, float(np.finfo(x.dtype).eps))
+    spacing = (
+        float(np.finfo(x.dtype).eps) if eps is None else max(eps, float(np.finfo(x.dtype).eps))
+    )
     drawn = rng.integers(0, len(LEVELS), min(x.size, TILE), dtype=np.int8)
     move = (np.array(LEVELS) * (spacing * ulps)).astype(x.dtype)[drawn]
     move = np.resize(move, x.shape) if x.size > TILE else move.reshape(x.shape)

@@ -122,6 +122,7 @@ def _finding(record: Finding, nodes: _Nodes) -> chk.Finding:
     )
     if record.location:
         message.location.CopyFrom(encode_location(record.location))
+    message.related.extend(map(encode_location, record.related))
     nodes.place(record, message)
     return message
 

@@ -17,11 +17,13 @@ X = np.array([1.3, 0.7, 0.8, 1.9, 1.2])
 
 
 def checked(function: Any, point: dict[str, Any], *claims: Claim, **options: Any) -> Report:
+    """The report on a builder function at a point."""
     graph, arrays = graph_of(function, **point)
     return check(None, graph, arrays, claims, Options(**options))
 
 
 def rosen(xp: Any, x: Any) -> Any:
+    """The Rosenbrock function of any number of variables."""
     n = x.shape[0]
     ahead, behind = xp.slice(x, starts=(1,), stops=(n,)), xp.slice(x, starts=(0,), stops=(n - 1,))
     return xp.sum(100.0 * xp.square(ahead - xp.square(behind)) + xp.square(1.0 - behind))
@@ -73,7 +75,9 @@ def test_one_wrong_entry_of_100_000_is_caught() -> None:
     report = checked(lambda xp, x: xp.sum(xp.sin(x)), {"x": x}, Claim(Kind.GRADIENT, value=value))
     assert report.verdict is Verdict.DISAGREES
     assert report.comparisons[-1].worst_index == (41_234,)
-    report = checked(lambda xp, x: xp.sum(xp.sin(x)), {"x": x}, Claim(Kind.GRADIENT, value=np.cos(x)))
+    report = checked(
+        lambda xp, x: xp.sum(xp.sin(x)), {"x": x}, Claim(Kind.GRADIENT, value=np.cos(x))
+    )
     assert report.verdict is Verdict.AGREES
 
 
@@ -81,6 +85,7 @@ A = np.array([[1.5, -0.25, 0.5], [0.75, 2.0, -1.0]])
 
 
 def linear(xp: Any, x: Any) -> Any:
+    """One layer: tanh(A x)."""
     return xp.tanh(xp.constant(A) @ x)
 
 
@@ -97,7 +102,9 @@ def test_rules_are_claims_too() -> None:
     for kind, seeds, value in ((Kind.VJP, bars, pulled), (Kind.JVP, dots, pushed)):
         good = checked(linear, {"x": x}, Claim(kind, value=value, seeds=seeds))
         assert good.verdict is Verdict.AGREES
-        bad = checked(linear, {"x": x}, Claim(kind, value=value * [[1], [1], [-1], [1], [1]], seeds=seeds))
+        bad = checked(
+            linear, {"x": x}, Claim(kind, value=value * [[1], [1], [-1], [1], [1]], seeds=seeds)
+        )
         assert bad.verdict is Verdict.DISAGREES
         assert bad.comparisons[-1].worst_index[0] == 2
 

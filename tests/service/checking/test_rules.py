@@ -65,6 +65,7 @@ func @main(u, v) -> (loss) {{
 
 
 def proved(rule: str, slip: str = "sin", slip_back: str = "positive") -> Report:
+    """The report on the program with this rule, and with other ops where it may slip."""
     text = PROGRAM.format(rule=rule, slip=slip, slip_back=slip_back)
     program = decode_program(parse_program(text))
     point = {"u": np.array([0.3, -0.8]), "v": np.array([1.5, 0.4])}

@@ -26,16 +26,19 @@ def _step(xp: Any, w: Any, h: Any, x: Any) -> tuple[Any, Any]:
 
 
 def scanned(xp: Any, w: Any, h: Any, xs: Any) -> tuple[Any, Any]:
+    """A recurrent layer by scan."""
     body = function(xp, "step", _step, w.type, h.type, xs.type.with_shape(xs.shape[1:]))
     return xp.scan(w, h, xs, body=body, length=len(XS), consts=1, carried=1)
 
 
 def scanned_backwards(xp: Any, w: Any, h: Any, xs: Any) -> tuple[Any, Any]:
+    """The same from the last slice to the first."""
     body = function(xp, "step", _step, w.type, h.type, xs.type.with_shape(xs.shape[1:]))
     return xp.scan(w, h, xs, body=body, length=len(XS), consts=1, carried=1, reverse=True)
 
 
-def unrolled(xp: Any, w: Any, h: Any, xs: Any, order: Any = range(len(XS))) -> tuple[Any, Any]:
+def unrolled(xp: Any, w: Any, h: Any, xs: Any, order: Any = (0, 1, 2, 3)) -> tuple[Any, Any]:
+    """The recurrent layer written out."""
     said: dict[int, Any] = {}
     for k in order:
         row = xp.reshape(xp.slice(xs, starts=(k, 0), stops=(k + 1, 3)), shape=(3,))
@@ -44,6 +47,7 @@ def unrolled(xp: Any, w: Any, h: Any, xs: Any, order: Any = range(len(XS))) -> t
 
 
 def unrolled_backwards(xp: Any, w: Any, h: Any, xs: Any) -> tuple[Any, Any]:
+    """The same from the last slice to the first."""
     return unrolled(xp, w, h, xs, range(len(XS) - 1, -1, -1))
 
 
@@ -57,16 +61,21 @@ def looped(xp: Any, a: Any, y: Any) -> Any:
 
 
 def straight(xp: Any, a: Any, y: Any) -> Any:
+    """Newton's iteration written out."""
     for _ in range(STEPS):
         y = 0.5 * (y + a / y)
     return y
 
 
 def called(xp: Any, a: Any, y: Any) -> Any:
-    return xp.call(a, y, function=function(xp, "product", lambda b, a, y: b.sin(a) * y, a.type, y.type))
+    """A product behind a call."""
+    return xp.call(
+        a, y, function=function(xp, "product", lambda b, a, y: b.sin(a) * y, a.type, y.type)
+    )
 
 
 def inline(xp: Any, a: Any, y: Any) -> Any:
+    """The same product in place."""
     return xp.sin(a) * y
 
 
@@ -78,7 +87,9 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize(("flow", "plain", "point"), PAIRS, ids=lambda p: getattr(p, "__name__", ""))
+@pytest.mark.parametrize(
+    ("flow", "plain", "point"), PAIRS, ids=lambda p: getattr(p, "__name__", "")
+)
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
 def test_first_order_equals_the_program_without_control_flow(
     flow: Any, plain: Any, point: dict[str, Any], mode: Any
@@ -95,7 +106,9 @@ def test_first_order_equals_the_program_without_control_flow(
             np.testing.assert_allclose(block, wanted, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize(("flow", "plain", "point"), PAIRS, ids=lambda p: getattr(p, "__name__", ""))
+@pytest.mark.parametrize(
+    ("flow", "plain", "point"), PAIRS, ids=lambda p: getattr(p, "__name__", "")
+)
 def test_second_order_equals_the_program_without_control_flow(
     flow: Any, plain: Any, point: dict[str, Any]
 ) -> None:
@@ -191,7 +204,9 @@ def test_ill_typed_control_flow_is_told() -> None:
 
     def body(xp: Any, x: Any) -> Any:
         cond = function(xp, "never", lambda b, v: b.less(b.sum(v), 0.0), x.type)
-        return xp.while_loop(x, cond=cond, body=function(xp, "shrink", lambda b, v: b.sum(v), x.type))
+        return xp.while_loop(
+            x, cond=cond, body=function(xp, "shrink", lambda b, v: b.sum(v), x.type)
+        )
 
     with pytest.raises(IllTyped, match="keeps its types"):
         graph_of(body, x=np.ones(2))

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from gradproof_service.arrays import Array
-from gradproof_service.checking.causes import NAMES
+from gradproof_service.checking.causes import NAMES, find_cause
 from gradproof_service.checking.causes.fingerprints import FINGERPRINTS, fingerprints
+from gradproof_service.checking.reference import blocks_of
+from gradproof_service.checking.scene import gradient_scene
 
 from tests.service.checking.causes.planted import Stage, random_graph, stage
 
@@ -83,6 +85,7 @@ CASES: list[tuple[str, str, Callable[[], Stage], Callable[[Array], Any]]] = [
     ("F07", "(G + G^T)/2", matrix, lambda r: (r + r.T) / 2),
     ("F07", "twice", matrix, lambda r: 2 * r - np.diag(np.diag(r))),
     ("F07", "lower triangle", matrix, np.tril),
+    ("F07", "lower triangle of the matrix", lambda: vector(lambda xp, x: xp.tanh(xp.constant(R_SQUARE) @ x), V[:4]), np.tril),
     ("F08", "one-sided slopes", lambda: vector(lambda xp, x: xp.sum(xp.relu(x) * 3.0), np.array([0.0, 1, -2, 0])),
      lambda r: np.array([3.0, 3, 0, 1.5])),
     ("F09", "its mean along the first axis of W", lambda: layer("W"), lambda r: np.broadcast_to(r.mean(0), r.shape)),
@@ -171,6 +174,29 @@ def test_a_factor_under_noise_is_still_named() -> None:
     assert 0.99 < cause.explained <= 1
 
 
+def test_one_entry_in_many() -> None:
+    """A single entry that is 1e-6 off among thousands is told by its index."""
+    here = vector(lambda xp, x: xp.sum(xp.tanh(x) * x), R.standard_normal(5000))
+    claimed = here.block
+    claimed[777] *= 1 + 1e-6
+    cause = here.cause(claimed)
+    assert cause is not None
+    assert cause.code == "F15"
+    assert "[777]" in cause.text
+
+
+def test_a_hessian_is_read_like_a_jacobian() -> None:
+    """In the scene of a gradient the same forms are named."""
+    first = stage(lambda xp, x: xp.sum(xp.exp(xp.sin(x) * xp.flip(x))), x=V[:4])
+    scene = gradient_scene(first.scene, 0)
+    block = blocks_of(scene, "reverse")[0, 0]
+    here = Stage(scene, 0, 0, block.value, 8 * block.bar + 1e-14)
+    for claimed, code in ((2 * here.right, "F01"), (np.triu(here.right), "F07"), (here.right * 0, "F14")):
+        cause = here.cause(claimed)
+        assert cause is not None
+        assert cause.code == code
+
+
 def test_one_number_says_little() -> None:
     """With one entry only a well known factor is named."""
     here = stage(lambda xp, x: xp.sin(x) * xp.exp(x), x=np.array(1.3))
@@ -185,8 +211,6 @@ def test_bad_input_has_no_cause() -> None:
     here = layer("W")
     assert here.cause(here.right) is None
     infinite = np.full(here.right.shape, np.inf)
-    from gradproof_service.checking.causes import find_cause
-
     assert find_cause(here.scene, 0, 1, here.right, infinite, here.bar) is None
     assert find_cause(here.scene, 0, 1, here.right[:, :2], here.right, here.bar) is None
     assert find_cause(here.scene, 0, 1, 2 * here.right, here.right, infinite) is None

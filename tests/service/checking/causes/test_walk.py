@@ -126,12 +126,12 @@ def test_the_wrong_line_is_named(case: tuple[str, Lines, str, int, Callable[...,
 
 
 def test_an_alias_is_named_where_it_is_used() -> None:
-    """`dz = dh` makes no node: the line that uses it is named, and what belongs there."""
+    """`dz = dh` makes no node: the line that uses it is named, then the one that made it."""
     here, point = setting("net", "W")
     claim = written({**BACKWARD, 4: lambda xp, k: k.update(dz=k["dh"])}, point)
     culprit = walked(here, claim, point)
     assert culprit is not None
-    assert [place.line for place in culprit.locations] == [5]
+    assert [place.line for place in culprit.locations] == [5, 3]
     assert "uses the cotangent of tanh#2 where the cotangent of add#1 belongs" in culprit.text
 
 
