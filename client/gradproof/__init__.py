@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         hvp,
         jacobian,
         jvp,
+        replay,
         trace,
         value_and_gradient,
         vjp,
@@ -39,7 +40,16 @@ if TYPE_CHECKING:
     )
     from gradproof._expression import expression
     from gradproof._program import Program
-    from gradproof._report import Comparison, Derivative, Finding, Location, Report
+    from gradproof._report import (
+        CheckedPoint,
+        Comparison,
+        Coverage,
+        Derivative,
+        Finding,
+        Location,
+        Proof,
+        Report,
+    )
 
 _HOME = {
     **dict.fromkeys(
@@ -51,6 +61,7 @@ _HOME = {
             "hvp",
             "jacobian",
             "jvp",
+            "replay",
             "trace",
             "value_and_gradient",
             "vjp",
@@ -73,12 +84,26 @@ _HOME = {
     ),
     "expression": "_expression",
     "Program": "_program",
-    **dict.fromkeys(("Comparison", "Derivative", "Finding", "Location", "Report"), "_report"),
+    **dict.fromkeys(
+        (
+            "CheckedPoint",
+            "Comparison",
+            "Coverage",
+            "Derivative",
+            "Finding",
+            "Location",
+            "Proof",
+            "Report",
+        ),
+        "_report",
+    ),
 }
 
 __all__ = [
+    "CheckedPoint",
     "Client",
     "Comparison",
+    "Coverage",
     "DeadlineError",
     "Derivative",
     "Finding",
@@ -87,6 +112,7 @@ __all__ = [
     "Location",
     "NotFoundError",
     "Program",
+    "Proof",
     "Report",
     "RequestError",
     "ServiceFault",
@@ -101,6 +127,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "replay",
     "testing",
     "trace",
     "value_and_gradient",

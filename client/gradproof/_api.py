@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Unpack
 
 from gradproof._client import Client, Wanted, default_client
@@ -29,6 +30,9 @@ def check(
     order: int = 1,
     witness_evaluations: int | None = None,
     suppress: Sequence[str] = (),
+    points: int = 1,
+    prove: bool = False,
+    save: str | Path | None = None,
     timeout_s: float | None = None,
     client: Client | None = None,
 ) -> Report:
@@ -48,8 +52,18 @@ def check(
         order=order,
         witness_evaluations=witness_evaluations,
         suppress=suppress,
+        points=points,
+        prove=prove,
+        save=save,
         timeout_s=timeout_s,
     )
+
+
+def replay(
+    path: str | Path, *, timeout_s: float | None = None, client: Client | None = None
+) -> Report:
+    """Check a counterexample that `check(..., save=path)` wrote again: the same numbers on any machine."""
+    return (client or default_client()).replay(path, timeout_s=timeout_s)
 
 
 def evaluate(f: Source, *, at: Any, timeout_s: float | None = None) -> Any:

@@ -1,17 +1,26 @@
-"""One check: the subject and its claims are made, sent, and the report comes back as a view."""
+"""A check: the subject and its claims are made at each point, sent, and the reports come back as a view."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from gradproof_proto.v1 import check_pb2
 from gradproof_proto.v1 import derivative_pb2 as der
 
+from gradproof._errors import DeadlineError, RequestError
 from gradproof._options import options
+from gradproof._program import Program
 from gradproof._report import Report
-from gradproof._subject import Source, black_box, chosen, prepare
+from gradproof._subject import Source, Subject, black_box, chosen, prepare
 from gradproof._transport import Transport
+
+NO_PROGRAM = (
+    "it is a black box, so there is no program to save; the same call shows the disagreement again"
+)
 
 
 def run_check(
@@ -31,9 +40,18 @@ def run_check(
     order: int = 1,
     witness_evaluations: int | None = None,
     suppress: Sequence[str] = (),
+    points: int = 1,
+    prove: bool = False,
+    save: str | Path | None = None,
     timeout_s: float | None = None,
 ) -> Report:
-    """Check a function's derivatives at a point; see `gradproof.check`."""
+    """Check a function's derivatives at a point, or at several; see `gradproof.check`."""
+    file = None if save is None else _path(save)
+    if points != 1:
+        from gradproof._many import checked_count
+
+        points = checked_count(points)
+        _refuse_values(claim, points)
     subject = prepare(source, at)
     inputs = chosen(subject.arguments.names, wrt, "wrt")
     known = (
@@ -51,28 +69,130 @@ def run_check(
         order=order,
         witness_evaluations=witness_evaluations,
         suppress=suppress,
+        prove=prove,
     )
-    given: list[check_pb2.Claim] = []
-    if claim is not None:
-        from gradproof._claims import claims  # with the tracer behind it: only when used
+    ends = None if timeout_s is None else monotonic() + timeout_s
+    asked = Asked(transport, wanted, claim, claim_kind, file is not None, ends)
+    if points == 1:
+        done = asked.check(subject)
+        report, worst = done.report, done
+    else:
+        report, worst = _several(asked, subject, points)
+    if file is not None and worst.report.verdict == "disagrees":
+        _save(asked, worst, report, file)
+    return report
 
-        given = claims(subject, claim, claim_kind, inputs, results, rng_seed, transport, timeout_s)
-    if subject.program is None:
-        assert subject.function is not None
-        start = der.ProbeStart(
-            inputs=[der.ProbeInput(name=name) for name in subject.arguments.names],
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One check that was made; the request and the answer when the function is a program."""
+
+    report: Report
+    request: der.CheckRequest | None = None
+    response: der.CheckResponse | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked at every point; `keep` wants a counterexample, `ends` is the time to stop at."""
+
+    transport: Transport
+    options: check_pb2.Options
+    claim: Any
+    claim_kind: str | None
+    keep: bool
+    ends: float | None
+
+    @property
+    def timeout_s(self) -> float | None:
+        """What is left of the time; raises `DeadlineError` when nothing is."""
+        if self.ends is None:
+            return None
+        left = self.ends - monotonic()
+        if left <= 0:
+            raise DeadlineError(
+                "check: it did not finish in time and was stopped; give it more time or ask for fewer points"
+            )
+        return left
+
+    def check(self, subject: Subject) -> Done:
+        """The check at one point."""
+        given: list[check_pb2.Claim] = []
+        program = None if subject.program is None else subject.program.message
+        if self.claim is not None:
+            from gradproof._claims import claims  # with the tracer behind it: only when used
+
+            wrt, outputs = list(self.options.wrt), list(self.options.outputs)
+            claimed = claims(
+                subject, self.claim, self.claim_kind, wrt, outputs, self.options.rng_seed,
+                self.transport, self.timeout_s,
+            )  # fmt: skip
+            given = claimed.messages
+            program = None if program is None else claimed.beside(program)
+        if program is None:
+            assert subject.function is not None
+            start = der.ProbeStart(
+                inputs=[der.ProbeInput(name=name) for name in subject.arguments.names],
+                point=subject.point,
+                claims=given,
+                options=self.options,
+                origin=subject.origin,
+            )
+            answer = black_box(subject.function, subject.arguments)
+            return Done(Report(self.transport.probe(start, answer, timeout_s=self.timeout_s)))
+        request = der.CheckRequest(
+            program=program,
             point=subject.point,
             claims=given,
-            options=wanted,
+            options=self.options,
             origin=subject.origin,
+            counterexample=self.keep,
         )
-        answer = black_box(subject.function, subject.arguments)
-        return Report(transport.probe(start, answer, timeout_s=timeout_s))
-    request = der.CheckRequest(
-        program=subject.program.message,
-        point=subject.point,
-        claims=given,
-        options=wanted,
-        origin=subject.origin,
+        response = self.transport.check(request, timeout_s=self.timeout_s)
+        return Done(Report(response.report), request, response)
+
+
+def _several(asked: Asked, subject: Subject, points: int) -> tuple[Report, Done]:
+    """The report over several points, and the check that decides it."""
+    from gradproof._many import merged, subjects
+    from gradproof._report import CheckedPoint
+
+    found, coverage = subjects(asked.transport, subject, asked.options, points, asked.timeout_s)
+    done: list[Done] = []
+    for one in found:
+        before = done[-1] if done else None
+        done.append(asked.check(one))
+        if before is not None:  # one request for each point would hold the program so many times
+            done[-2] = before if before.report.verdict == "disagrees" else Done(before.report)
+    checked = [
+        CheckedPoint(dict(zip(s.arguments.names, s.arguments.values, strict=True)), d.report)
+        for s, d in zip(found, done, strict=True)
+    ]
+    report = merged(checked, coverage)
+    return report, done[report.worst]
+
+
+def _refuse_values(claim: Any, points: int) -> None:
+    """Numbers are the derivative at one point only."""
+    if claim is None or isinstance(claim, str | Program) or callable(claim):
+        return
+    raise RequestError(
+        f"claim: numbers are the derivative at one point, {points} points are wanted; claim a function or an expression",
+        field_path="points",
     )
-    return Report(transport.check(request, timeout_s=timeout_s).report)
+
+
+def _path(save: str | Path) -> Path:
+    from gradproof._counterexample import checked_path
+
+    return checked_path(save)
+
+
+def _save(asked: Asked, worst: Done, report: Report, file: Path) -> None:
+    if worst.request is None or worst.response is None:
+        report.not_saved = NO_PROGRAM
+        return
+    from gradproof._counterexample import proved, store
+
+    store(proved(asked.transport, worst.request, worst.response, asked.timeout_s), file)
+    report.saved = str(file)

@@ -47,12 +47,12 @@ def make_claim(
 
 
 def as_numbers(value: Any, where: str) -> Array:
-    """A claimed value as a float array of its own."""
+    """A claimed value as an array of its own: whole numbers as float64, truth values as they are, for the service to refuse."""
     try:
         array = to_array(value, where)
     except TargetError as error:
         raise RequestError(error.message.removeprefix("output ")) from error
-    return array if array.dtype.kind == "f" else array.astype(np.float64)
+    return array.astype(np.float64) if array.dtype.kind in "iu" else array.copy()
 
 
 def by_output(claim: Any, around: Around) -> list[Any]:
@@ -73,7 +73,7 @@ def by_output(claim: Any, around: Around) -> list[Any]:
 
 
 def by_input(part: Any, around: Around) -> list[tuple[int, Any]]:
-    """The claimed value for each wanted input leaf."""
+    """The claimed value for each wanted input leaf; raises `RequestError` where None stands in its place."""
     groups = around.groups
     names = [name for name, _ in groups]
     leaf_names = {around.arguments.names[i]: i for _, leaves in groups for i in leaves}
@@ -93,12 +93,18 @@ def by_input(part: Any, around: Around) -> list[tuple[int, Any]]:
         raise RequestError(
             f"claim: expected one value for each of {', '.join(names)}, {came} came; give a tuple or a dict by name"
         )
-    return [
+    pairs = [
         pair
         for (name, leaves), value in parts
-        if value is not None
-        for pair in _leaves(value, name, leaves, around)
+        for pair in ([(leaves[0], None)] if value is None else _leaves(value, name, leaves, around))
     ]
+    for i, value in pairs:
+        if value is None:
+            raise RequestError(
+                f"claim for {around.arguments.names[i]}: expected numbers, None came; return an array (zeros where nothing"
+                " flows), or choose the inputs that are claimed with wrt="
+            )
+    return pairs
 
 
 def _leaves(value: Any, name: str, leaves: Sequence[int], around: Around) -> list[tuple[int, Any]]:

@@ -7,22 +7,43 @@ from the number of its arguments; where that leaves two answers the user is aske
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from gradproof_proto.v1 import check_pb2 as pb
+from gradproof_proto.v1 import program_pb2
 
 from gradproof._arguments import Arguments
 from gradproof._claim_parts import Around, as_numbers, by_input, by_output, make_claim
 from gradproof._errors import RequestError
 from gradproof._expression import expression
 from gradproof._options import KINDS
-from gradproof._outputs import call, name_of, untouched_random_state
+from gradproof._outputs import Outputs, call, name_of, untouched_random_state
 from gradproof._program import Program
-from gradproof._rule_claims import PRODUCTS, kind_of_function
+from gradproof._rule_claims import PRODUCTS, kind_of_function, unsteady
 from gradproof._subject import Subject, named, run
 from gradproof._transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The wire claims of one user's claim, and its recording as a program when it is a function that could be recorded."""
+
+    messages: list[pb.Claim]
+    recording: program_pb2.Program | None = None
+
+    def beside(self, program: program_pb2.Program) -> program_pb2.Program:
+        """The program to send: with the recording as a function of it, which the claims then name."""
+        if self.recording is None:
+            return program
+        from gradproof._tracing.claim import appended
+
+        joined, index = appended(program, self.recording)
+        for message in self.messages:
+            message.program_function = index
+        return joined
 
 
 def claims(
@@ -34,14 +55,14 @@ def claims(
     rng_seed: int,
     transport: Transport,
     timeout_s: float | None = None,
-) -> list[pb.Claim]:
+) -> Claimed:
     """The wire claims of one user's claim; none for None.
 
     Raises `RequestError` when shapes do not fit or the kind stays open, `TargetError` when a claim
     function fails at the point.
     """
     if claim is None:
-        return []
+        return Claimed([])
     if kind is not None and kind not in KINDS:
         raise RequestError(
             f"claim_kind: expected one of {', '.join(KINDS)}, {kind!r} came",
@@ -54,23 +75,57 @@ def claims(
         (n, a) for n, a in everything if a.dtype.kind == "f" and (not outputs or n in outputs)
     )
     around = Around(arguments, given, tuple(wrt or floats), rng_seed)
-    location = pb.SourceLocation()
     if isinstance(claim, str):
         claim = expression(claim, inputs=())
     if isinstance(claim, Program):
-        claim = _program_values(claim, arguments, transport, timeout_s)
-    elif callable(claim):
+        values = _program_values(claim, arguments, transport, timeout_s)
+        return Claimed(_values(values, kind, around))
+    if callable(claim):
+        found = _function_values(claim, kind, around, everything)
         location = _location(claim)
-        kind = kind or kind_of_function(claim, around)
-        if kind in ("vjp", "jvp", "hvp"):
-            return [_placed(c, location) for c in PRODUCTS[kind](claim, around, everything)]
-        with untouched_random_state(name_of(claim)):
-            claim = call(claim, arguments)
-    elif kind in ("vjp", "jvp", "hvp"):
+        if location.file:
+            for message in found:
+                message.location.CopyFrom(location)
+        return Claimed(found, _recording(claim, around, everything, found, subject))
+    if kind in ("vjp", "jvp", "hvp"):
         raise RequestError(
             f"claim: expected a function for claim_kind={kind!r}, values came; give the rule itself"
         )
-    return [_placed(c, location) for c in _values(claim, kind, around)]
+    return Claimed(_values(claim, kind, around))
+
+
+def _function_values(
+    claim: Callable[..., Any], kind: str | None, around: Around, everything: Outputs
+) -> list[pb.Claim]:
+    """What a claim function gives at the point, asked twice: a claim that keeps a state is no claim."""
+    kind = kind or kind_of_function(claim, around)
+    if kind in ("vjp", "jvp", "hvp"):
+        return PRODUCTS[kind](claim, around, everything)
+
+    def once() -> list[pb.Claim]:
+        with untouched_random_state(name_of(claim)):
+            result = call(claim, around.arguments)
+        return _values(result, kind, around)
+
+    found = once()
+    for first, second in zip(found, once(), strict=True):
+        if first != second:
+            raise unsteady(claim, first.input)
+    return found
+
+
+def _recording(
+    claim: Callable[..., Any],
+    around: Around,
+    everything: Outputs,
+    found: Sequence[pb.Claim],
+    subject: Subject,
+) -> program_pb2.Program | None:
+    if subject.program is None:
+        return None
+    from gradproof._tracing.claim import traced_claim
+
+    return traced_claim(claim, around, everything, found)
 
 
 def _values(claim: Any, kind: str | None, around: Around) -> list[pb.Claim]:
@@ -136,12 +191,6 @@ def _looks_like_hessian(claim: Any, around: Around) -> bool:
         return False
     x, y = around.arguments.leaves[inputs[0]].value, around.outputs[0][1]
     return not y.shape and x.ndim > 0 and np.shape(claim) == x.shape * 2
-
-
-def _placed(claim: pb.Claim, location: pb.SourceLocation) -> pb.Claim:
-    if location.file:
-        claim.location.CopyFrom(location)
-    return claim
 
 
 def _location(function: Any) -> pb.SourceLocation:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
 from gradproof import _differentiate
@@ -57,6 +58,9 @@ class Client:
         order: int = 1,
         witness_evaluations: int | None = None,
         suppress: Sequence[str] = (),
+        points: int = 1,
+        prove: bool = False,
+        save: str | Path | None = None,
         timeout_s: float | None = None,
     ) -> Report:
         """Check the derivatives of f at a point, against `claim` when there is one.
@@ -69,7 +73,12 @@ class Client:
         "vjp": claim(*args, cotangent) -> arg-shaped; "jvp": claim(*args, *tangents) -> out-shaped;
         "hvp": claim(*args, *tangents) -> arg-shaped.
         `wrt` and `outputs` choose by name; `rtol` and `atol` are forgiven beyond the error bars; `tau` is
-        the relative error that a pass must be able to see. Raises `GradproofError`; a wrong derivative is
+        the relative error that a pass must be able to see.
+
+        `points` above 1 checks at so many points, the given one and others inside the domain that `rng_seed`
+        decides; the claim is then a function, called at each. `prove` plants faults into every claim that is
+        not wrong and counts those that this check catches (`Report.proofs`). `save` names a `.gpc` file for a
+        disagreement, made small; `replay` shows it again. Raises `GradproofError`; a wrong derivative is
         no exception but a verdict.
         """
         return run_check(
@@ -88,8 +97,17 @@ class Client:
             order=order,
             witness_evaluations=witness_evaluations,
             suppress=suppress,
+            points=points,
+            prove=prove,
+            save=save,
             timeout_s=self._timeout(timeout_s),
         )
+
+    def replay(self, path: str | Path, *, timeout_s: float | None = None) -> Report:
+        """Check a counterexample that `save` wrote again; raises `TargetError` when the file holds none."""
+        from gradproof._counterexample import replay
+
+        return replay(self.transport, path, self._timeout(timeout_s))
 
     def evaluate(self, f: Source, *, at: Any, timeout_s: float | None = None) -> Any:
         """The output of f, or a tuple of them."""

@@ -39,6 +39,7 @@ def options(
     order: int = 1,
     witness_evaluations: int | None = None,
     suppress: Sequence[str] = (),
+    prove: bool = False,
 ) -> pb.Options:
     """The message; raises `RequestError` for a value that cannot be meant."""
     for name, value in (("rtol", rtol), ("atol", atol), ("tau", tau)):
@@ -68,4 +69,5 @@ def options(
         order=order,
         witness_evaluations=witness_evaluations,
         suppress=suppress,
+        prove=prove,
     )

@@ -5,8 +5,6 @@ A `Program` is never changed after it is made; it never runs anything by itself.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Final, Self
 
@@ -14,6 +12,7 @@ from google.protobuf.message import DecodeError
 from gradproof_proto.v1 import check_pb2, program_pb2
 
 from gradproof._errors import TargetError
+from gradproof._files import write_whole
 
 PRODUCER: Final = "gradproof"
 PRODUCER_VERSION: Final = "0.1.0"
@@ -106,17 +105,7 @@ class Program:
         """Write a program file, all of it or nothing; `.gpt` gives text, anything else binary."""
         path = Path(path)
         data = self.to_text().encode() if path.suffix == TEXT_SUFFIX else self.to_bytes()
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(temporary).chmod(0o666 & ~mask)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_whole(path, data)
 
     def __repr__(self) -> str:
         inputs = ", ".join(self.inputs)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
@@ -56,10 +58,11 @@ class Location:
 
 
 class Finding:
-    """One diagnosis with a stable code; `message` stands alone."""
+    """One diagnosis with a stable code; `message` stands alone, `point` is the point's place in `Report.points`."""
 
-    def __init__(self, message: pb.Finding) -> None:
+    def __init__(self, message: pb.Finding, point: int = 0) -> None:
         self.proto = message
+        self.point: int = point
         self.code: str = message.code
         self.name: str = message.name
         self.message: str = message.message
@@ -102,10 +105,11 @@ class Finding:
 
 
 class Comparison:
-    """Two sources held against each other for one output and one input."""
+    """Two sources held against each other for one output and one input, at the point with index `point`."""
 
-    def __init__(self, message: pb.Comparison) -> None:
+    def __init__(self, message: pb.Comparison, point: int = 0) -> None:
         self.proto = message
+        self.point: int = point
         self.output: str = message.output
         self.input: str = message.input
         self.second_input: str = message.second_input
@@ -152,15 +156,83 @@ class Derivative:
         return f"<Derivative {self.kind} of {self.output} by {self.input}>"
 
 
-class Report:
-    """What a check found; true when the verdict is `agrees`."""
+class Proof:
+    """What planting faults into one claim showed: how many, how many were caught, and the others in words."""
 
-    def __init__(self, message: pb.Report) -> None:
+    def __init__(self, message: pb.Proof) -> None:
+        self.proto = message
+        self.output: str = message.output
+        self.input: str = message.input
+        self.kind: str = word(pb.DerivativeKind, message.kind, "DERIVATIVE_KIND_")
+        self.planted: int = message.planted
+        self.caught: int = message.caught
+        self.missed: tuple[str, ...] = tuple(message.missed)
+
+    def __str__(self) -> str:
+        return (
+            f"d {self.output} / d {self.input}: planted {self.planted} faults, caught {self.caught}"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Proof {self}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What several points show: how many were wanted and checked, and the sides of branches seen of those there are.
+
+    `unseen` names the sides that no point shows; `left_out` says why points at which the function fails were left out.
+    """
+
+    wanted: int
+    points: int
+    sides: int
+    sides_seen: int
+    unseen: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPoint:
+    """One of several points: the inputs by name, and the report of the check there."""
+
+    at: Mapping[str, Array]
+    report: Report
+
+
+class Report:
+    """What a check found; true when the verdict is `agrees`.
+
+    Of a check at several points it holds every comparison, each finding once, and the outputs and derivatives at the given
+    point; `points` are the single reports, `worst` the index of the point that decides, `coverage` what they show. `saved`
+    is the file of the counterexample, `not_saved` the reason when a disagreement could not be saved.
+    """
+
+    def __init__(
+        self,
+        message: pb.Report,
+        *,
+        points: Sequence[CheckedPoint] = (),
+        coverage: Coverage | None = None,
+        worst: int = 0,
+        comparison_points: Sequence[int] = (),
+        finding_points: Sequence[int] = (),
+    ) -> None:
         self.message = message
+        self.points: tuple[CheckedPoint, ...] = tuple(points)
+        self.coverage = coverage
+        self.worst = worst
+        self.saved: str = ""
+        self.not_saved: str = ""
+        self.proofs: tuple[Proof, ...] = tuple(map(Proof, message.proofs))
         self.verdict: str = verdict_word(message.verdict)
         self.function: str = message.function
-        self.comparisons: tuple[Comparison, ...] = tuple(map(Comparison, message.comparisons))
-        self.findings: tuple[Finding, ...] = tuple(map(Finding, message.findings))
+        self.comparisons: tuple[Comparison, ...] = tuple(
+            map(Comparison, message.comparisons, comparison_points or repeat(0))
+        )
+        self.findings: tuple[Finding, ...] = tuple(
+            map(Finding, message.findings, finding_points or repeat(0))
+        )
         self.derivatives: tuple[Derivative, ...] = tuple(map(Derivative, message.derivatives))
         self.evaluations: int = message.evaluations
         self.entries_checked: int = message.entries_checked
@@ -219,6 +291,15 @@ class Report:
             "entries_checked": self.entries_checked,
             "entries_total": self.entries_total,
             "directions": self.directions,
+            "proofs": [_plain(p, PROOF_FIELDS) for p in self.proofs],
+            "points": [
+                {
+                    "at": {name: array_to_plain(x) for name, x in p.at.items()},
+                    "verdict": p.report.verdict,
+                }
+                for p in self.points
+            ],
+            "coverage": None if self.coverage is None else _plain(self.coverage, COVERAGE_FIELDS),
             "program_digest": self.message.program_digest.hex(),
             "service_version": self.message.service_version,
         }
@@ -232,10 +313,14 @@ class Report:
 
 
 COMPARISON_FIELDS: Final = (
-    "output", "input", "second_input", "kind", "subject", "against", "verdict", "reason", "detail", "entries",
+    "point", "output", "input", "second_input", "kind", "subject", "against", "verdict", "reason", "detail", "entries",
     "entries_total", "entries_wrong", "entries_unclear", "directions", "digits", "worst_index", "claimed",
     "reference", "error_bar", "max_abs_error", "max_rel_error", "power",
 )  # fmt: skip
+
+
+PROOF_FIELDS: Final = ("output", "input", "kind", "planted", "caught", "missed")
+COVERAGE_FIELDS: Final = ("wanted", "points", "sides", "sides_seen", "unseen", "left_out")
 
 
 def dense(message: pb.Derivative) -> Array:
@@ -278,6 +363,7 @@ def _plain(view: Any, fields: tuple[str, ...]) -> dict[str, Any]:
 
 def _finding(f: Finding) -> dict[str, Any]:
     fields = (
+        "point",
         "code",
         "name",
         "severity",

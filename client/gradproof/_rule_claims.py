@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from gradproof_proto.v1 import check_pb2 as pb
 
 from gradproof._arguments import Array
 from gradproof._claim_parts import Around, as_numbers, by_input, by_output, make_claim
-from gradproof._errors import RequestError
+from gradproof._errors import RequestError, TargetError
 from gradproof._outputs import Outputs, call, name_of, untouched_random_state
 from gradproof._seeds import make_seeds
 
@@ -51,9 +52,60 @@ def kind_of_function(claim: Callable[..., Any], around: Around) -> str | None:
 
 def _asked(claim: Callable[..., Any], around: Around, seeds: Sequence[Any]) -> Any:
     """The rule at the point with these seeds, its arguments and the random state left as they were."""
-    copies = [np.array(s) if isinstance(s, np.ndarray) else s for s in seeds]
+    copies = copy.deepcopy(list(seeds))
     with untouched_random_state(name_of(claim)):
-        return call(claim, around.arguments, None, *copies)
+        answer = call(claim, around.arguments, None, *copies)
+    if not _alike(copies, list(seeds)):
+        raise TargetError(f"{name_of(claim)} changes the seed it is given in place; work on a copy")
+    return answer
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Nested arrays that hold the same bytes."""
+    if isinstance(a, Mapping):
+        return set(a) == set(b) and all(_alike(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(_alike, a, b))
+    return not isinstance(a, np.ndarray | np.generic) or a.tobytes() == np.asarray(b).tobytes()
+
+
+class _Rows:
+    """The rule's answers seed by seed, each with the memory it came in, under keys of inputs or outputs."""
+
+    def __init__(self, claim: Callable[..., Any]) -> None:
+        self.claim = claim
+        self.kept: dict[Any, list[Array]] = {}
+        self.raw: dict[Any, Any] = {}
+
+    def add(self, key: Any, name: str, value: Any, shape: tuple[int, ...], kind: str) -> None:
+        """Keep a copy of one answer; raises for another shape, and when the answer before was overwritten."""
+        row = as_numbers(value, f"claim for {name}")
+        if row.shape != shape:
+            raise RequestError(
+                f"claim for {name}: expected shape {shape} from the {kind}, {row.shape} came; reshape it"
+            )
+        if key in self.raw and not np.array_equal(
+            as_numbers(self.raw[key], name), self.kept[key][-1], equal_nan=True
+        ):
+            raise TargetError(
+                f"{name_of(self.claim)} overwrites what it returned for {name} when it is called again; return a new array"
+            )
+        self.raw[key] = value
+        self.kept.setdefault(key, []).append(row)
+
+    def steady(self, key: Any, name: str, value: Any) -> None:
+        """Raise when the answer to the first seed is another one when it is asked again."""
+        again = as_numbers(value, f"claim for {name}")
+        if again.tobytes() != self.kept[key][0].tobytes():
+            raise unsteady(self.claim, name)
+
+
+def unsteady(claim: Callable[..., Any], name: str) -> TargetError:
+    """Two calls with the same arguments gave different numbers."""
+    return TargetError(
+        f"{name_of(claim)} gives different numbers for {name} when it is called twice with the same arguments; it must keep"
+        " no state and draw nothing at random"
+    )
 
 
 def _vjp(claim: Callable[..., Any], around: Around, everything: Outputs) -> list[pb.Claim]:
@@ -61,22 +113,23 @@ def _vjp(claim: Callable[..., Any], around: Around, everything: Outputs) -> list
     found: list[pb.Claim] = []
     for output, y in around.outputs:
         seeds = make_seeds(y.shape, y.dtype, around.rng_seed)
-        results: dict[int, list[Array]] = {}
-        for seed in seeds:
+        rows = _Rows(claim)
+
+        def answers(seed: Array, output: str = output) -> list[tuple[int, Any]]:
             full = [seed if name == output else np.zeros_like(a) for name, a in everything]
-            answer = _asked(claim, around, [full[0] if len(full) == 1 else tuple(full)])
-            for i, value in by_input(answer, around):
-                results.setdefault(i, []).append(
-                    _shaped(
-                        value,
-                        around.arguments.leaves[i].value.shape,
-                        "vjp",
-                        around.arguments.names[i],
-                    )
-                )
+            return by_input(
+                _asked(claim, around, [full[0] if len(full) == 1 else tuple(full)]), around
+            )
+
+        for seed in seeds:
+            for i, value in answers(seed):
+                leaf = around.arguments.leaves[i]
+                rows.add(i, leaf.name, value, leaf.value.shape, "vjp")
+        for i, value in answers(seeds[0]):
+            rows.steady(i, around.arguments.names[i], value)
         found += [
-            make_claim("vjp", around.arguments.names[i], output, np.stack(rows), seeds)
-            for i, rows in results.items()
+            make_claim("vjp", around.arguments.names[i], output, np.stack(kept), seeds)
+            for i, kept in rows.kept.items()
         ]
     return found
 
@@ -95,19 +148,25 @@ def _jvp(claim: Callable[..., Any], around: Around, everything: Outputs) -> list
     for leaf in [i for _, leaves in around.groups for i in leaves]:
         x = around.arguments.leaves[leaf]
         seeds = make_seeds(x.value.shape, x.value.dtype, around.rng_seed)
-        results: dict[str, list[Array]] = {name: [] for name, _ in around.outputs}
-        for seed in seeds:
+        rows = _Rows(claim)
+        wanted = {name for name, _ in around.outputs}
+
+        def answers(seed: Array, leaf: int = leaf, wanted: set[str] = wanted) -> list[Any]:
             answer = _asked(claim, around, _tangents(around, leaf, seed))
             if isinstance(answer, tuple) and len(answer) == len(everything):
-                parts = [
-                    v for (name, _), v in zip(everything, answer, strict=True) if name in results
+                return [
+                    v for (name, _), v in zip(everything, answer, strict=True) if name in wanted
                 ]
-            else:
-                parts = by_output(answer, around)
-            for (name, y), value in zip(around.outputs, parts, strict=True):
-                results[name].append(_shaped(value, y.shape, "jvp", name))
+            return by_output(answer, around)
+
+        for seed in seeds:
+            for (name, y), value in zip(around.outputs, answers(seed), strict=True):
+                rows.add(name, name, value, y.shape, "jvp")
+        for (name, _), value in zip(around.outputs, answers(seeds[0]), strict=True):
+            rows.steady(name, name, value)
         found += [
-            make_claim("jvp", x.name, name, np.stack(rows), seeds) for name, rows in results.items()
+            make_claim("jvp", x.name, name, np.stack(kept), seeds)
+            for name, kept in rows.kept.items()
         ]
     return found
 
@@ -121,32 +180,19 @@ def _hvp(claim: Callable[..., Any], around: Around, everything: Outputs) -> list
     for leaf in [i for _, leaves in around.groups for i in leaves]:
         x = around.arguments.leaves[leaf]
         seeds = make_seeds(x.value.shape, x.value.dtype, around.rng_seed)
-        results: dict[int, list[Array]] = {}
+        rows = _Rows(claim)
         for seed in seeds:
-            answer = _asked(claim, around, _tangents(around, leaf, seed))
-            for i, value in by_input(answer, around):
-                results.setdefault(i, []).append(
-                    _shaped(
-                        value,
-                        around.arguments.leaves[i].value.shape,
-                        "hvp",
-                        around.arguments.names[i],
-                    )
-                )
+            for i, value in by_input(_asked(claim, around, _tangents(around, leaf, seed)), around):
+                other = around.arguments.leaves[i]
+                rows.add(i, other.name, value, other.value.shape, "hvp")
+        again = _asked(claim, around, _tangents(around, leaf, seeds[0]))
+        for i, value in by_input(again, around):
+            rows.steady(i, around.arguments.names[i], value)
         found += [
-            make_claim("hvp", around.arguments.names[i], output, np.stack(rows), seeds, x.name)
-            for i, rows in results.items()
+            make_claim("hvp", around.arguments.names[i], output, np.stack(kept), seeds, x.name)
+            for i, kept in rows.kept.items()
         ]
     return found
-
-
-def _shaped(value: Any, shape: tuple[int, ...], kind: str, name: str) -> Array:
-    array = as_numbers(value, f"claim for {name}")
-    if array.shape != shape:
-        raise RequestError(
-            f"claim for {name}: expected shape {shape} from the {kind}, {array.shape} came; reshape it"
-        )
-    return array
 
 
 PRODUCTS: Final = {"vjp": _vjp, "jvp": _jvp, "hvp": _hvp}

@@ -4,6 +4,6 @@
 says why. It fails when the function itself fails at the point.
 """
 
-from gradproof._tracing.roads import Carried, carry
+from gradproof._tracing.roads import Carried, carry, carry_at
 
-__all__ = ["Carried", "carry"]
+__all__ = ["Carried", "carry", "carry_at"]

@@ -59,7 +59,11 @@ def carry(function: Function, at: Any) -> Carried:
     Raises `TargetError` when the function fails at the point, changes its arguments or draws from
     the global random state.
     """
-    arguments, outputs = _plain(function, at)
+    return carry_at(function, *_plain(function, at))
+
+
+def carry_at(function: Function, arguments: Arguments, outputs: Outputs) -> Carried:
+    """`carry` when the arguments are bound and the outputs of a plain call are known."""
     name = origin_name(function)
     reasons: dict[str, list[str]] = {}
     for carriage, word, road in ROADS:
@@ -102,25 +106,33 @@ def _plain(function: Function, at: Any) -> tuple[Arguments, Outputs]:
     return arguments, evaluate(function, arguments)
 
 
-Road = Callable[[Function, Arguments, Sequence[Traced]], Any]
+Road = Callable[[Function, Arguments, Sequence[Traced], Sequence[Any]], Any]
+"""Calls a function with traced inputs, and with more arguments after them (of a rule: its seeds)."""
 
 
-def _arrays(function: Function, arguments: Arguments, inputs: Sequence[Traced]) -> Any:
-    return arguments.call(function, inputs)
+def _arrays(
+    function: Function, arguments: Arguments, inputs: Sequence[Traced], after: Sequence[Any]
+) -> Any:
+    return arguments.call(function, inputs, *after)
 
 
-def _namespace(function: Function, arguments: Arguments, inputs: Sequence[Traced]) -> Any:
+def _namespace(
+    function: Function, arguments: Arguments, inputs: Sequence[Traced], after: Sequence[Any]
+) -> Any:
     rebuilt = Rebuild().function(function)
     if rebuilt is function:
         raise RoadClosed("it is not written in Python")
-    return arguments.call(rebuilt, inputs)
+    return arguments.call(rebuilt, inputs, *after)
 
 
-def _scalars(function: Function, arguments: Arguments, inputs: Sequence[Traced]) -> Any:
+def _scalars(
+    function: Function, arguments: Arguments, inputs: Sequence[Traced], after: Sequence[Any]
+) -> Any:
     total = sum(x.size for x in inputs)
     if total > MAX_ELEMENTS:
         raise RoadClosed(f"{total} elements are more than {MAX_ELEMENTS}")
-    result = arguments.call(function, [spread(x) for x in inputs])
+    seeds = [spread(x) if isinstance(x, Traced) else x for x in after]
+    result = arguments.call(function, [spread(x) for x in inputs], *seeds)
     if isinstance(result, dict):
         return {k: gather(v) for k, v in result.items()}
     return tuple(map(gather, result)) if isinstance(result, tuple) else gather(result)
@@ -141,7 +153,7 @@ def _record(
     inputs = [tape.input(leaf.name, leaf.value) for leaf in arguments.leaves]
     try:
         with np.errstate(all="ignore"), untouched_random_state(name_of(function)):
-            result = road(function, arguments, [x.copy() for x in inputs])
+            result = road(function, arguments, [x.copy() for x in inputs], ())
             named = named_outputs(result, _to_traced)
     except (RoadClosed, Unsupported) as error:
         raise RoadClosed(str(error)) from error
