@@ -24,6 +24,8 @@ from gradproof_service.diagnostic import Location
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops.record import IllTyped
 
+SLACK = 4.0
+"""A right claim may round differently from the reference: it is believed to within this many bars."""
 SHOWN = 3
 """Causes given: the best and its alternatives."""
 LEAST = 0.9
@@ -78,16 +80,16 @@ def find_cause(
 
     All three are (m, n): rows are output elements; with `seeds` (R, m) they are (R, n), what a
     vjp made of these cotangents; with `tangents` (R, n) they are (R, m), what a jvp made of them.
-    `bar` is what rounding alone may account for, without what a
-    tolerance forgives. `claim_graph` is the claim itself as a graph of `claim_inputs` (the
-    function's inputs, for a vjp one seed more), of which it returns output `result_index`.
+    `bar` is what rounding of the reference alone may account for, without what a tolerance
+    forgives. `claim_graph` is the claim itself as a graph of `claim_inputs` (the function's
+    inputs, for a vjp one seed more), of which it returns output `result_index`.
     Raises nothing but what the scene's tick raises to end the call.
     """
     if not (claimed.shape == reference.shape == bar.shape) or claimed.ndim != 2 or not claimed.size:
         return None
     m = Mismatch(
         scene, o, i, claimed.astype(np.float64), reference.astype(np.float64),
-        np.where(np.isfinite(bar), bar, 0.0), _flat(seeds), _flat(tangents),
+        SLACK * np.where(np.isfinite(bar), bar, 0.0), _flat(seeds), _flat(tangents),
     )  # fmt: skip
     rows, columns = claimed.shape
     sizes = scene.size_out(o), scene.size_in(i)

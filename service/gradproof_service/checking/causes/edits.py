@@ -60,6 +60,8 @@ class Edit:
 
 def edits_of(use: Use) -> Iterator[Edit]:
     """Every edit of the dictionary that this use can suffer."""
+    if not use.x_bar.size or not use.y_bar.size:
+        return
     if use.site.op.batching == "elementwise":
         yield from _elementwise(use)
     elif use.op in _OF_OP:

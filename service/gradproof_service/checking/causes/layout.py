@@ -69,12 +69,14 @@ def _layouts(m: Mismatch) -> Iterator[tuple[str, Array]]:
 def symmetric(m: Mismatch) -> Iterable[Match]:
     """A symmetric argument: off-diagonal entries by the other convention, or one triangle only."""
     shape = m.in_shape
-    if len(shape) < 2 or shape[-1] != shape[-2] or shape[-1] < 2:
+    if len(shape) >= 2 and shape[-1] == shape[-2] > 1:
+        r, name = blocks(m, m.reference), m.input_name
+    elif m.seeds is None and len(m.reference) == m.reference.shape[1] > 1:
+        r, name = m.reference[None], "the matrix"
+    else:
         return
-    r = blocks(m, m.reference)
     t = np.swapaxes(r, -1, -2)
-    eye = np.eye(shape[-1])
-    name = m.input_name
+    eye = np.eye(r.shape[-1])
     for text, made in (
         (f"off-diagonal entries of {name} are twice the true ones: each pair is counted as one variable", 2 * r - r * eye),
         (f"off-diagonal entries of {name} are half the true ones: each pair is shared between two", (r + r * eye) / 2),
@@ -87,6 +89,8 @@ def symmetric(m: Mismatch) -> Iterable[Match]:
         (f"only the upper triangle of {name} is filled, with both triangles added", np.triu(r + t) - r * eye),
         (f"only the diagonal of {name} is filled", r * eye),
     ):  # fmt: skip
+        if np.allclose(made, r, rtol=1e-9, atol=0):
+            continue
         found = list(m.matched("F07", text, made.reshape(m.reference.shape), least=0.999))
         if found:
             yield from found
@@ -117,7 +121,7 @@ def confined(m: Mismatch) -> Iterable[Match]:
         at = tuple(int(k) for k in np.argwhere(wrong)[0])
         index = [int(k) for k in np.argwhere(wrong.reshape(*m.lead_shape, *m.in_shape))[0]]
         c, r = float(m.claimed[at]), float(m.reference[at])
-        ratio = f", {c / r:.7g} times as much" if r else ""
+        ratio = f", {c / r:.7g} times as much" if r and c else ""
         text = f"only the entry at {index} is wrong: claimed {c:.8g}, true {r:.8g}{ratio}"
         yield Match("F15", text, 1.0, True, weak=True)
         return

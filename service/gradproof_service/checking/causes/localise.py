@@ -62,6 +62,10 @@ def _scaled(flow: Flow, sizes: Sizes) -> Iterator[Hit]:
     for use in flow.uses:
         uses.setdefault(use.value, []).append(use)
         yield from _scale_of(flow, sizes, use, use.x_bar, ())
+    out = flow.mismatch.scene.graph.outputs[flow.mismatch.o]
+    if flow.made[out] >= 0:
+        last = [u for u in flow.uses if u.node == flow.made[out]]
+        yield from _whole(flow, sizes, out, last)
     for value, here in uses.items():
         if len(here) < 2:
             continue
@@ -75,6 +79,17 @@ def _scaled(flow: Flow, sizes: Sizes) -> Iterator[Hit]:
                 if explains(flow, term, 1.0):
                     says = f"only {label_of(flow, use)} of {len(here)} uses of {value_label(flow, value)} is counted"
                     yield Hit((use.node,), "F05", says, 0)
+
+
+def _whole(flow: Flow, sizes: Sizes, out: int, last: Sequence[Use]) -> Iterator[Hit]:
+    """Everything off by one constant: it may have come in with the output's own cotangent."""
+    term = flow.pushed(out, flow.bars[out])
+    s = fit(flow.gap, term)
+    named = sizes.name(1.0 + s) if s and last and explains(flow, term, s) else None
+    if named is not None and named.value != 0 and flow.gap.size > 1:
+        story = f": {named.story}" if named.story else ""
+        says = f"the cotangent of {value_label(flow, out)} is {named.text} times what it should be{story}"
+        yield Hit((last[0].node,), "F01", says, 1)
 
 
 def _scale_of(

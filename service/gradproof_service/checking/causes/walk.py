@@ -28,7 +28,7 @@ NODE_LIMIT = 1000
 ELEMENT_LIMIT = 2e6
 TRIALS = 600
 """Most replacements that are put to the proof."""
-LINES = 4
+LINES = 5
 """Most lines named when none can be proved."""
 
 
@@ -170,14 +170,42 @@ def _culprit(r: Reading, m: Mismatch) -> Culprit | None:
     region = _region(r)
     if not region:
         return None
-    for first in region:
-        found = _proved(r, first)
+    doubtful = _doubtful(r, region)
+    for v in sorted({*region, *doubtful}):
+        found = _proved(r, v) if v in region else _mended(r, v)
         if found is not None:
             return found
-    lines = [v for v in region if all(u not in region for u in r.steps[_maker(r, v)].operands)]
+    edge = [v for v in region if all(u not in region for u in r.steps[_maker(r, v)].operands)]
+    read = {u for v in edge for u in r.steps[_maker(r, v)].operands}
+    lines = sorted({*edge, *(u for u in doubtful if u in read)})
     if not 1 <= len(lines) <= LINES or r.output in lines:
         return None
     return _said(r, lines, "one of these lines is wrong, or what is made of them: they match nothing that the right derivative is made of")
+
+
+def _doubtful(r: Reading, region: Sequence[int]) -> list[int]:
+    """Values before the region that are alike something known only up to a factor or a transpose."""
+    needed = set(region)
+    for k in sorted(r.steps, reverse=True):
+        step = r.steps[k]
+        if any(k + n in needed for n in range(len(step.site.outs))):
+            needed.update(step.operands)
+    return sorted(
+        v for v in needed
+        if v not in region and _maker(r, v) >= 0 and r.varies(v) and r.alike.get(v)
+        and not any(a.factor == 1.0 and not a.transposed for a in r.alike[v])
+    )  # fmt: skip
+
+
+def _mended(r: Reading, v: int) -> Culprit | None:
+    """The accusation of a doubtful value when without its factor or transpose the claim is right."""
+    here = r.batch(v)
+    for alike in r.alike[v]:
+        value = alike.known.value.reshape(len(here), -1)
+        if value.size == here.size and r.settles(v, value.reshape(here.shape)):
+            said = f"{_label(r, v)} is {_told(alike)} where {alike.known.label} itself makes the claim right"
+            return _said(r, [v], said)
+    return None
 
 
 def _region(r: Reading) -> list[int]:
@@ -262,8 +290,10 @@ def _wrong(r: Reading, v: int, expected: str) -> Culprit:
                 continue
             if r.settles(u, value.reshape(here.shape), only=at):
                 stands = r.alike[u][0]
+                # a cotangent in another's place: a step may be missing between the two lines
+                both = stands.known.kind == "cotangent" and _maker(r, u) >= 0
                 return _said(
-                    r, [v],
+                    r, [v, u] if both else [v],
                     f"{_label(r, v)} uses {_told(stands)} where {known.label} belongs; with it the claim is right",
                 )  # fmt: skip
     return _said(
@@ -281,7 +311,8 @@ def _operands(r: Reading, v: int) -> str:
 
 def _told(alike: Likeness) -> str:
     times = "" if alike.factor == 1.0 else f"{alike.factor:.6g} * "
-    return f"{times}{alike.known.label}"
+    turned = ", transposed" if alike.transposed else ""
+    return f"{times}{alike.known.label}{turned}"
 
 
 def _equal(a: Array, b: Array) -> bool:

@@ -56,7 +56,7 @@ def stage(function: Callable[..., Any] | Graph, by: str = "", out: int = 0, **po
     scene = make_scene(graph, arrays, Options(), no_tick)
     i = graph.inputs.index(by) if by else 0
     block = blocks_of(scene, "reverse")[out, i]
-    return Stage(scene, out, i, block.value, 8 * block.bar + 1e-14 * np.abs(block.value))
+    return Stage(scene, out, i, block.value, block.bar + 1e-15 * np.abs(block.value))
 
 
 def random_graph(rng_seed: int, nodes: int) -> tuple[Graph, list[Array]]:

@@ -6,15 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gradproof_service.arrays import Array
+from gradproof_service.arrays import Array, type_of_array
 from gradproof_service.checking.causes import find_cause
 from gradproof_service.checking.causes.constants import sizes_of
 from gradproof_service.checking.causes.edits import Use, edits_of
+from gradproof_service.checking.causes.fingerprints import fingerprints
 from gradproof_service.checking.causes.flow import Flow, flow_of, sweep
 from gradproof_service.checking.causes.localise import localise
+from gradproof_service.graph.builder import Builder
 from gradproof_service.graph.graph import Graph
+from gradproof_service.ops import OPS
 
 from tests.service.checking.causes.planted import Stage, random_graph, stage
+from tests.service.ops.draws import SeededDraw
 
 
 def planted(rng_seed: int, nodes: int) -> tuple[Stage, Use, Array] | None:
@@ -179,3 +183,30 @@ def test_large_graphs_are_left_to_the_fingerprints() -> None:
     assert len(graph) > 1500
     assert cause is not None
     assert (cause.code, cause.nodes) == ("F01", ())
+
+
+@pytest.mark.parametrize("name", sorted(n for n, op in OPS.items() if op.batching != "run"))
+def test_no_op_makes_a_search_stumble(name: str) -> None:
+    """Every op can be searched: a doubled claim is named, a search raises nothing, twice alike."""
+    for rng_seed in range(2):
+        operands, attrs = OPS[name].sample(SeededDraw(rng_seed))
+        xp = Builder(name)
+        inputs = [xp.input(f"x{n}", type_of_array(np.asarray(a))) for n, a in enumerate(operands)]
+        made = xp.apply_op(OPS[name], inputs, attrs)
+        out = made[0] if isinstance(made, tuple) else made
+        active = [n for n, a in enumerate(operands) if np.asarray(a).dtype.kind == "f"]
+        if not out.type.is_float or not active or not out.type.size:
+            continue
+        y = xp.sin(out)
+        point = {f"x{n}": a for n, a in enumerate(operands)}
+        here = stage(xp.finish([xp.sum(y * y) if rng_seed else y]), f"x{active[0]}", **point)
+        if not here.right.any() or not np.isfinite(here.right).all() or not np.isfinite(here.bar).all():
+            continue
+        m = here.mismatch(2 * here.right)
+        flow = flow_of(m)
+        assert flow is not None
+        found = [*fingerprints(m), *localise(flow, sizes_of(here.scene.graph))]
+        assert "F01" in {x.code for x in found}
+        again = here.cause(2 * here.right)
+        assert again is not None
+        assert again == here.cause(2 * here.right)
