@@ -114,7 +114,11 @@ def reusing_rule() -> Callable[..., Any]:
 
 
 FAULTS: dict[str, tuple[Callable[..., Any], Callable[..., Any], str]] = {
-    "none for one": (f, returns(lambda w, x: (w, None)), "claim for x: expected numbers, None came"),
+    "none for one": (
+        f,
+        returns(lambda w, x: (w, None)),
+        "claim for x: expected numbers, None came",
+    ),
     "none for all": (f, lambda w, x: None, r"expected one value for each of w, x, NoneType came"),
     "one too few": (f, returns(lambda w, x: w), "expected one value for each of w, x"),
     "one too many": (f, returns(lambda w, x: (w, x, x)), "for each of w, x, 3 values came"),
