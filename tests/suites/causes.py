@@ -1,4 +1,4 @@
-"""Scoring the diagnosis: is the class of a planted fault named, and the line it stands on."""
+"""Scoring the diagnosis, as `gradproof.check` tells it: the class of a planted fault, and its line."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import linecache
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
+import gradproof as gp
 import numpy as np
-from gradproof_service.checking.causes import Cause, find_cause
-from gradproof_service.checking.report import Options
-from gradproof_service.checking.scene import make_scene
 
-from tests.suites.engine import graph_of
-from tests.suites.faults import Fault, results, seeds_of
+from tests.suites.faults import Fault, results
 from tests.suites.truth import SURE, truth
 
 CODES: dict[str, tuple[str, ...]] = {
@@ -62,94 +58,62 @@ MOST_LINES = 4
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What was said of one argument of one fault; `wrong` are the lines that are rightly accused."""
+    """What was said of one argument of one fault: the cause, its code first, and lines of the claim.
+
+    `entries` is the argument's size, of which `spoiled` are wrong.
+    """
 
     fault: Fault
     argument: str
-    cause: Cause | None
+    cause: str
+    lines: frozenset[int]
     entries: int
     spoiled: int
-    wrong: frozenset[int]
 
     @property
     def named(self) -> bool:
         """Whether the class, best first, is a right one."""
-        if self.cause is None:
-            return False
-        code, wanted = self.cause.code, CODES.get(self.fault.fault, ())
-        confused = code == "F17" and "F10" in wanted and " uses " in self.cause.text
+        code, wanted = self.cause[:3], CODES.get(self.fault.fault, ())
+        confused = code == "F17" and "F10" in wanted and " uses " in self.cause
         small = self.entries <= 2 and code in ("F01", "F06")
         return code in wanted or confused or small or (self.spoiled == 1 and code == "F15")
 
     @property
-    def placed(self) -> bool | None:
-        """Whether the wrong line is among the few named; None when the fault has no line."""
-        if not self.fault.line:
-            return None
-        lines = (
-            {x.line for x in self.cause.culprit if x.file == self.fault.file}
-            if self.cause
-            else set()
-        )
-        return bool(lines & self.wrong) and len(lines) <= MOST_LINES
+    def placed(self) -> bool:
+        """Whether the wrong line is among the few named."""
+        return bool(self.lines & wrong_lines(self.fault)) and len(self.lines) <= MOST_LINES
 
 
 def diagnoses(fault: Fault) -> Iterator[Diagnosis]:
-    """One diagnosis for each argument that the fault spoils, from the values and, if traced, the source."""
+    """One diagnosis for each argument that the fault spoils beyond doubt."""
     subject = fault.subject
-    graph = graph_of(subject.function, subject.at)
-    points = [np.asarray(v) for v in subject.at.values()]
-    scene = make_scene(graph, points, Options(), lambda *_: None)
-    seeded = subject.kind == "vjp"
-    seeds = seeds_of(subject) if seeded else None
-    walked, given, lines = None, None, frozenset[int]()
-    if fault.line:
-        extra = {"y_bar": seeds[0]} if seeds is not None else {}
-        whole = {n: np.asarray(v) for n, v in subject.at.items() if n not in subject.inputs}
-        moving = {**{n: subject.at[n] for n in subject.inputs}, **extra}
-        walked = graph_of(_holding(fault.claim, tuple(subject.at), whole), moving)
-        given = [np.asarray(v) for v in moving.values()]
-        lines = wrong_lines(fault, {walked.location(k).line for k, *_ in walked.nodes()})
     right = results(subject, subject.claim)
     wrong = results(subject, fault.claim)
-    for k, name in enumerate(subject.inputs):
-        done = truth(right[k], wrong[k], seeded)
-        if done.size < SURE or not done.same_shape:
-            continue
-        i = list(subject.at).index(name)
-        wide = np.size(subject.at[name])
-        reference, claimed = (np.reshape(v[k], (-1, wide)).astype(float) for v in (right, wrong))
-        cause = find_cause(
-            scene, scene.outs[0], i, claimed, reference, _bar(reference), walked, given,
-            seeds=seeds, result_index=k,
-        )  # fmt: skip
-        spoiled = int((done.sure.reshape(-1, wide) >= SURE).any(axis=0).sum())
-        yield Diagnosis(fault, name, cause, wide, spoiled, lines)
+    seeded = subject.kind in ("vjp", "jvp")
+    spoiled = {}
+    for name, r, w in zip(subject.inputs, right, wrong, strict=True):
+        done = truth(r, w, seeded)
+        if done.same_shape and done.size >= SURE:
+            wide = done.sure.reshape(-1, int(np.size(r[0] if seeded else subject.at[name])))
+            spoiled[name] = (wide.shape[1], int((wide >= SURE).any(axis=0).sum()))
+    if not spoiled:
+        return
+    report = gp.check(
+        subject.function, at=dict(subject.at), claim=fault.claim, claim_kind=subject.kind
+    )
+    for found in report.findings:
+        if found.code == "GP800" and found.input in spoiled:
+            places = (found.location, *found.related)
+            lines = frozenset(x.line for x in places if x.file == fault.file and fault.line)
+            yield Diagnosis(fault, found.input, found.cause, lines, *spoiled[found.input])
 
 
-def _holding(claim: Any, names: tuple[str, ...], held: dict[str, Any]) -> Any:
-    """The claim as a function of its float arguments (and seed); integers keep their values."""
-
-    def free(*args: Any) -> Any:
-        moving = iter(args)
-        return claim(*[held[n] if n in held else next(moving) for n in names], *moving)
-
-    return free
-
-
-def wrong_lines(fault: Fault, worked: set[int]) -> frozenset[int]:
-    """The line of the slip; where it computes nothing (`a = b`), the lines that use its name."""
+def wrong_lines(fault: Fault) -> frozenset[int]:
+    """The line of the slip; where it only gives a name (`a = b`), the lines that use the name too."""
     source = [linecache.getline(fault.file, n) for n in range(1, 200)]
-    text = source[fault.line - 1]
-    found = re.match(r"\s*(\w+) = ", text)
-    if fault.line in worked or not found:
+    found = re.match(r"\s*(\w+) = \w+\s*$", source[fault.line - 1])
+    if not found:
         return frozenset({fault.line})
     uses = re.compile(rf"\b{found[1]}\b")
-    return frozenset(
-        {fault.line}
-        | {n for n, line in enumerate(source, 1) if n > fault.line and uses.search(line)}
-    )
-
-
-def _bar(reference: Any) -> Any:
-    return 1e-14 * np.max(np.abs(reference)) + 0 * reference
+    later = (n for n, text in enumerate(source, 1) if n > fault.line and uses.search(text))
+    return frozenset({fault.line, *later})

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> None:
         except Exception as error:  # noqa: BLE001  (one subject that cannot be checked must not hide the others)
             print(f"CANNOT CHECK {subject.name}: {type(error).__name__}: {error}")
             continue
-        if "--causes" in arguments and subject.kind in ("gradient", "jacobian", "vjp"):
+        if "--causes" in arguments:
             for fault, score in zip(faults, found, strict=True):
                 _diagnosed(score, list(diagnoses(fault)) if fault.fault in CODES else [])
         correct.append(own)
@@ -72,11 +72,7 @@ def _diagnosed(score: Score, said: list[Diagnosis]) -> None:
     if not score.cause or score.line is False:
         print(f"  {score.name} (line {said[0].fault.line}):")
         for d in said:
-            c = d.cause
-            where = sorted({x.line for x in c.culprit}) if c else []
-            print(
-                f"      {d.argument}: {f'{c.code} {c.text[:110]}' if c else 'nothing'}; lines {where}"
-            )
+            print(f"      {d.argument}: {d.cause[:150] or 'nothing'}; lines {sorted(d.lines)}")
 
 
 if __name__ == "__main__":
