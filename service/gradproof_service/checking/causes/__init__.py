@@ -38,7 +38,7 @@ NAMES = {
 """Code -> (name, what it means) of every cause."""
 _ORDER = {
     code: k
-    for k, code in enumerate([*(f.code for f in FINGERPRINTS if f.code != "F12"), "F05", "F06", "F12", "F16"])
+    for k, code in enumerate([*(f.code for f in FINGERPRINTS if f.code not in ("F12", "F15")), "F05", "F06", "F12", "F15", "F16"])
 }
 
 
@@ -105,7 +105,7 @@ def find_cause(
     best = _cause(matches)
     if culprit is None:
         return best
-    if best is None or best.code == "F15":
+    if best is None:
         best = Cause("F17", NAMES["F17"][0], culprit.text, 1.0)
     return replace(best, culprit=culprit.locations, culprit_text=culprit.text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -163,7 +164,7 @@ def open_world(flow: Flow) -> list[Match]:
         return []
     some = "the cotangent of " + (values[0] if len(values) == 1 else f"one of {', '.join(values)}")
     text = f"the difference has the form of a mistake in {some}, by a rule that is none of the usual ones"
-    return [place(flow, "F16", text, nodes)]
+    return [replace(place(flow, "F16", text, nodes), weak=True)]
 
 
 def _narrow(tangent: Array) -> bool:

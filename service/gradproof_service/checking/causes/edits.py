@@ -225,7 +225,7 @@ def _cumulative(use: Use) -> Iterator[Edit]:
         yield Edit("forward", "F09", "its cotangent is summed from the wrong end", lambda: np.cumsum(g, axis=axis))
         turned = lambda: np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
         yield Edit("backward", "F09", "its cotangent is summed from the wrong end", turned)
-        yield Edit("pass", "F11", "its cotangent is passed on without the sum", lambda: g)
+        yield Edit("pass", "F05", "its cotangent is passed on without the sum", lambda: g)
 
 
 def _solve(use: Use) -> Iterator[Edit]:

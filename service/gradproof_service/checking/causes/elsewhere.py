@@ -108,7 +108,7 @@ def wrong_point(m: Mismatch) -> Iterable[Match]:
                     text = f"claimed is the derivative by {graph.inputs[j]}, not by {name}: arguments are exchanged"
                     yield from m.matched("F10", text, made, least=0.999)
     for o in scene.outs:
-        if o != m.o and m.seeds is None and scene.size_out(o) == scene.size_out(m.o):
+        if o != m.o and m.own_rows and scene.size_out(o) == scene.size_out(m.o):
             for made in derivatives_at(m, here, o=o):
                 if _real(m, made):
                     text = f"claimed is the derivative of {graph.output_names[o]}, not of {graph.output_names[m.o]}"

@@ -225,7 +225,7 @@ def _returning_all(graph: Graph) -> Graph:
 
 def _tangents(m: Mismatch, directions: Array, active: bytearray) -> dict[int, Array]:
     every = _returning_all(m.scene.graph)
-    seeds = directions.reshape(len(directions), *m.in_shape)
+    seeds = directions.reshape(len(directions), *m.scene.graph.types[m.i].shape)
     results = evaluate(jvp(every, (m.i,)), [*m.scene.inputs, seeds], tick=m.scene.tick)
     floats = [v for v in every.outputs if every.types[v].is_float]
     found: dict[int, Array] = {}

@@ -76,7 +76,7 @@ class Vocabulary:
                 found.append(Likeness(known[int(k)], 1.0, transposed))
             else:
                 named = self.sizes.name(c)
-                if named is not None:
+                if named is not None and known[int(k)].kind != "derived":
                     found.append(Likeness(known[int(k)], named.value, transposed))
         yield from sorted(found, key=lambda a: a.factor != 1.0)
 

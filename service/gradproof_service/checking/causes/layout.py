@@ -40,9 +40,9 @@ def _layouts(m: Mismatch) -> Iterator[tuple[str, Array]]:
     rows = len(r)
     block = blocks(m, r)
     rank = block.ndim - 1
-    if m.seeds is None and r.shape[0] == r.shape[1] > 1:
+    if m.own_rows and r.shape[0] == r.shape[1] > 1:
         yield "transposed: the axes of output and input are exchanged", r.T
-    if m.seeds is None and min(r.shape) > 1 and r.shape[0] != r.shape[1]:
+    if m.own_rows and min(r.shape) > 1 and r.shape[0] != r.shape[1]:
         yield "transposed and read in the wrong shape", r.T.reshape(r.shape)
     if 2 <= rank <= 4:
         for order in permutations(range(rank)):
@@ -62,7 +62,7 @@ def _layouts(m: Mismatch) -> Iterator[tuple[str, Array]]:
             yield f"reversed along the {which} axis", np.flip(block, axis).reshape(r.shape)
             for step in (1, -1):
                 yield f"shifted by {step} along the {which} axis", np.roll(block, step, axis).reshape(r.shape)
-    if m.seeds is None and rows > 1:
+    if m.own_rows and rows > 1:
         yield "with the outputs in reverse order", r[::-1]
 
 
@@ -71,7 +71,7 @@ def symmetric(m: Mismatch) -> Iterable[Match]:
     shape = m.in_shape
     if len(shape) >= 2 and shape[-1] == shape[-2] > 1:
         r, name = blocks(m, m.reference), m.input_name
-    elif m.seeds is None and len(m.reference) == m.reference.shape[1] > 1:
+    elif m.own_rows and len(m.reference) == m.reference.shape[1] > 1:
         r, name = m.reference[None], "the matrix"
     else:
         return
@@ -126,6 +126,9 @@ def confined(m: Mismatch) -> Iterable[Match]:
         yield Match("F15", text, 1.0, True, weak=True)
         return
     where = _where(m, wrong)
+    if not where and wrong.mean() <= 0.5:
+        places = np.argwhere(wrong.reshape(*m.lead_shape, *m.in_shape))[:3]
+        where = f"in {int(wrong.sum())} entries, the first at {', '.join(str([int(k) for k in at]) for at in places)},"
     if where:
         text = f"wrong {where} and right in the other {plural(int((~wrong).sum()), 'entry')}"
         yield Match("F15", text, 1.0, True, weak=True)
@@ -135,7 +138,7 @@ def _where(m: Mismatch, mask: Array) -> str:
     """The smallest slices of one axis that hold the whole mask, in words; "" when they hold all."""
     array = mask.reshape(*m.lead_shape, *m.in_shape)
     lead = len(m.lead_shape)
-    out = m.scene.graph.output_names[m.o] if m.seeds is None else "the seeds"
+    out = m.scene.graph.output_names[m.o] if m.own_rows else "the seeds"
     best: tuple[float, str] = (0.75, "")
     for axis, n in enumerate(array.shape):
         others = tuple(a for a in range(array.ndim) if a != axis)

@@ -63,19 +63,28 @@ class Mismatch:
 
     @property
     def in_shape(self) -> Shape:
-        """Shape of the input."""
+        """Shape that each row has: the input's, for a jvp the output's."""
+        if self.tangents is not None:
+            return self.scene.graph.types[self.scene.graph.outputs[self.o]].shape
         return self.scene.graph.types[self.i].shape
 
     @property
     def lead_shape(self) -> Shape:
-        """Shape in front of the input's axes: the output's, or one axis of seeds."""
-        if self.seeds is None:
+        """Shape in front of that: the output's, or one axis of seeds."""
+        if self.own_rows:
             return self.scene.graph.types[self.scene.graph.outputs[self.o]].shape
-        return (len(self.seeds),)
+        return (len(self.claimed),)
+
+    @property
+    def own_rows(self) -> bool:
+        """Whether the rows are the Jacobian's own and not made of seeds."""
+        return self.seeds is None and self.tangents is None
 
     @property
     def input_name(self) -> str:
-        """Name of the input."""
+        """Name of what the rows' axes belong to."""
+        if self.tangents is not None:
+            return self.scene.graph.output_names[self.o]
         return self.scene.graph.inputs[self.i]
 
     @property
@@ -136,11 +145,11 @@ class Fingerprint:
     meaning: str
     test: Callable[[Mismatch], Iterable[Match]]
     shapeless: bool = False
-    """Reads numbers alone, not where in an array they stand: also fit for a jvp."""
+    """Needs no derivative at other points and no value of an input's shape: also fit for a jvp."""
 
 
 def blocks(m: Mismatch, array: Array) -> Array:
-    """(R, n) as (R, *input shape)."""
+    """(R, n) as (R, *shape of a row)."""
     return array.reshape(len(array), *m.in_shape)
 
 

@@ -261,6 +261,9 @@ def _proved(r: Reading, v: int) -> Culprit | None:
             if value.shape == here.shape and not _equal(value, here) and r.settles(v, value):
                 shown = f"{known.label}, transposed," if turned else known.label
                 return _wrong(r, v, shown)
+    found = None if r.alike.get(v) else _misused(r, v)
+    if found is not None:
+        return found
     sizes = r.words.sizes
     for c in (-1.0, 2.0, 0.5, *(float(n) for n in sizes.counts), *(1.0 / n for n in sizes.counts)):
         if r.settles(v, here * c):
@@ -279,6 +282,18 @@ def _replacements(r: Reading, v: int) -> Iterator[Known]:
 
 def _wrong(r: Reading, v: int, expected: str) -> Culprit:
     """The sentence for a proved value: also when it is an operand that is the wrong one."""
+    found = _misused(r, v)
+    if found is not None:
+        return found
+    if r.alike.get(v):
+        text = f"{_label(r, v)} is {_told(r.alike[v][0])}; with {expected} in its place the claim is right"
+    else:
+        text = f"{_label(r, v)} matches nothing{_operands(r, v)}; with {expected} in its place the claim is right"
+    return _said(r, [v], text)
+
+
+def _misused(r: Reading, v: int) -> Culprit | None:
+    """The accusation when one operand, a known quantity, stands where another belongs."""
     at = _maker(r, v)
     for u in r.steps[at].operands:
         if not r.alike.get(u) or not r.varies(u):
@@ -290,16 +305,11 @@ def _wrong(r: Reading, v: int, expected: str) -> Culprit:
                 continue
             if r.settles(u, value.reshape(here.shape), only=at):
                 stands = r.alike[u][0]
-                # a cotangent in another's place: a step may be missing between the two lines
-                both = stands.known.kind == "cotangent" and _maker(r, u) >= 0
-                return _said(
-                    r, [v, u] if both else [v],
+                return _said(  # the step that is missing may belong to either line
+                    r, [v, u] if _maker(r, u) >= 0 else [v],
                     f"{_label(r, v)} uses {_told(stands)} where {known.label} belongs; with it the claim is right",
                 )  # fmt: skip
-    return _said(
-        r, [v],
-        f"{_label(r, v)} matches nothing{_operands(r, v)}; with {expected} in its place the claim is right",
-    )  # fmt: skip
+    return None
 
 
 def _operands(r: Reading, v: int) -> str:
