@@ -242,7 +242,7 @@ def _judge(probe: Probe, claim: Claim, index: int, wrt: list[int], options: Opti
         return replace(_disagrees(pair), verdict=Verdict.INCONCLUSIVE, reason="budget",
                        detail="the input is too large to difference every element; claim a gradient or jacobian")  # fmt: skip
     else:
-        flat = (seeds if seeds is not None else given)
+        flat = seeds if seeds is not None else given
         flat = flat.reshape(len(flat), -1).astype(np.float64)
         slopes = flat @ slopes if claim.kind is Kind.VJP else flat @ slopes.T
         bars = np.abs(flat) @ (bars if claim.kind is Kind.VJP else bars.T)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradproof_service.arrays import FLOATS, Array, Shape, type_of, type_of_array
-from gradproof_service.checking.compare import Pair, compare, row_scale
+from gradproof_service.checking.compare import Pair, compare
 from gradproof_service.checking.prove import prove
 from gradproof_service.checking.reference import Block, Reference, blocks_of
 from gradproof_service.checking.report import (
@@ -37,6 +37,9 @@ RTOL = 5e-7
 RTOL_COARSE = 1e-4
 """Relative error forgiven in a claim when the caller states none, in float64 and in float32: the
 first between what a float32 temporary costs (6e-8) and the smallest mistake worth accusing (1e-6)."""
+NOTHING = 2.0**-62
+"""Part of |f| / |x| below which no formula in float64 can be held to a slope: what a saturated
+unit loses is lost whichever way its derivative is written."""
 SLACK = 3.0
 """A claim may round differently from the reference: its allowance is this many bars."""
 SEEDS = 6
@@ -137,8 +140,9 @@ def judge_values(
         judge.comparisons.append(_too_large(judge, claim, o, i, claimed))
         return
     expected = _expected(claim, block, seeds, eps)
-    if seeds is None and (o, i) in judge.reference.settled:
-        expected = replace(expected, doubt=2 * SLACK * judge.reference.settled[o, i])
+    if (o, i) in judge.reference.settled:
+        doubt = _expected(claim, Block(block.value, judge.reference.settled[o, i]), seeds, eps).bar
+        expected = replace(expected, doubt=2 * SLACK * doubt)
     claimed = claimed.reshape(wanted)
     if claim.kind is not Kind.JVP and judge.scene.graph.types[i].structure not in FREE:
         claimed, expected = _on_manifold(judge.scene, i, claimed, expected)
@@ -154,14 +158,17 @@ def _compare(
     options, shape = judge.options, claimed.shape
     usual = RTOL_COARSE if eps > 2.0**-52 else RTOL
     rtol = usual if options.rtol is None else options.rtol
-    forgiven = rtol * np.abs(expected.value) + (options.atol or 0.0)
+    nothing = NOTHING * judge.scene.magnitude(o, i) if seeds is None else _nothing(judge, o, i, seeds)
+    forgiven = rtol * np.abs(expected.value) + (options.atol or 0.0) + nothing
     pair = _pair(judge, claim, o, i)
+
+    floor = judge.scene.floor(o, i, expected.value, expected.bar)
 
     def held(given: Array) -> Comparison:
         return compare(
             pair, given, expected.value.reshape(shape), SLACK * expected.bar.reshape(shape),
             forgiven=forgiven.reshape(shape), doubt=np.reshape(np.broadcast_to(expected.doubt, expected.value.shape), shape),
-            scale=row_scale(expected.value).reshape(shape),
+            scale=floor.reshape(shape),
             tau=options.tau, directions=0 if seeds is None else len(seeds),
             reason=expected.reason if np.isfinite(expected.value).all() else "overflow",
         )  # fmt: skip
@@ -177,15 +184,21 @@ def _compare(
         _note_precision(judge, claim, o, i, comparison, claimed, expected)
 
 
+def _nothing(judge: Judge, o: int, i: int, seeds: Array) -> Array:
+    """The same for a rule: each seed weighs by its size, (seeds, 1)."""
+    size = np.abs(seeds.reshape(len(seeds), -1)).sum(axis=1, keepdims=True)
+    return NOTHING * judge.scene.magnitude(o, i) * size
+
+
 def _expected(claim: Claim, block: Block, seeds: Array | None, eps: float) -> Expected:
     if seeds is None:
         return Expected(block.value, block.bar)
     flat = seeds.reshape(len(seeds), -1).astype(np.float64)
-    value, bar = (
-        (block.value, block.bar) if claim.kind is Kind.VJP else (block.value.T, block.bar.T)
-    )
-    rounding = eps * (np.abs(flat) @ np.abs(value))
-    return Expected(flat @ value, np.abs(flat) @ bar + rounding)
+    vjp = claim.kind is Kind.VJP
+    value, bar = (block.value, block.bar) if vjp else (block.value.T, block.bar.T)
+    with np.errstate(all="ignore"):
+        rounding = eps * (np.abs(flat) @ np.abs(value))
+        return Expected(flat @ value, np.abs(flat) @ bar + rounding)
 
 
 def _on_manifold(

@@ -20,6 +20,8 @@ ROW_FLOOR = 1e-3
 ROW_TYPICAL = 0.3
 """Entries below this part of their row's largest, or of its root mean square, need no relative
 accuracy of their own: the power to see an error in them is measured against that part."""
+UNDERFLOW = 1e-290
+"""Below this (the smallest normal number over the unit roundoff) products lose their digits."""
 MOST_DIGITS = 15.95
 """Digits of float64: an exact match says no more."""
 
@@ -63,6 +65,9 @@ def compare(
     reference = np.asarray(reference, dtype=np.float64)
     with np.errstate(all="ignore"):
         allowed = KAPPA * bar + forgiven
+        allowed = (
+            allowed + np.where(allowed > 0, UNDERFLOW, 0.0) + UNDERFLOW * (subject != reference)
+        )
         error = np.abs(subject - reference)
         known = np.isfinite(reference) & np.isfinite(allowed)
         same = (error <= allowed) | (subject == reference)

@@ -15,6 +15,7 @@ from gradproof_service.arrays import FLOATS, Array
 from gradproof_service.checking.scene import Scene
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.derive import reaches
+from gradproof_service.transforms.evaluate import evaluate
 
 DIGITS = (60, 120, 240)
 """Digits tried in turn, until two of them agree; steps are 10^(-digits/3) of the input's size, so
@@ -52,10 +53,17 @@ def extended_slopes(scene: Scene, i: int, directions: Array) -> Slopes | None:
                 change = np.abs(value - last)
                 settled = change <= AGREED * np.abs(value)
             if settled.all() or digits == DIGITS[-1]:
-                bar = change + 2.0**-50 * np.abs(value) + 1e-300
+                bar = change + 2.0**-50 * np.abs(value) + _resolution(scene, i, digits)
                 return Slopes(value, np.where(settled & np.isfinite(value), bar, np.inf))
         last = value
     return None
+
+
+def _resolution(scene: Scene, i: int, digits: int) -> float:
+    """What these digits cannot see of a slope: rounding of the function over the step."""
+    values = scene.flat_outputs(evaluate(scene.graph, scene.inputs, tick=scene.tick), 1)
+    size = np.abs(values[np.isfinite(values)]).max(initial=0.0) + 1e-300
+    return float(size / scene.scale(i).min(initial=1.0)) * 10.0 ** (8 - 2 * digits // 3)
 
 
 def _at(scene: Scene, i: int, directions: Array, digits: int) -> Array | None:

@@ -181,6 +181,8 @@ def _coverage(sides: list[tuple[str, Array]], chosen: list[int]) -> Coverage:
         shown = both[chosen].any(axis=0)
         seen += int(shown.sum())
         unseen += [
-            f"{label}: {side}" for side, s in zip(("false", "true"), list(shown), strict=True) if not s
+            f"{label}: {side}"
+            for side, s in zip(("false", "true"), list(shown), strict=True)
+            if not s
         ]
     return Coverage(len(chosen), 2 * len(sides), seen, tuple(unseen))

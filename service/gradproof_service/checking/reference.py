@@ -150,7 +150,8 @@ def _both(scene: Scene, tau: float) -> Reference:
         reference.comparisons.append(
             compare(
                 scene.pair(o, i, Source.REVERSE, Source.FORWARD), block.value, other.value,
-                block.bar + other.bar, scale=row_scale(other.value), tau=tau,
+                block.bar + other.bar,
+                scale=scene.floor(o, i, other.value, block.bar + other.bar), tau=tau,
                 shape=scene.block_shape(o, i), reason=_why(scene, other.value),
             )
         )  # fmt: skip

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradproof_service.arrays import Array, Shape, Structure, unit_roundoff
-from gradproof_service.checking.compare import Pair
+from gradproof_service.checking.compare import KAPPA, ROW_FLOOR, Pair, row_scale
 from gradproof_service.checking.report import Kind, Options, Source
 from gradproof_service.diagnostic import Fault, FaultKind
 from gradproof_service.graph.graph import Graph
@@ -23,6 +23,8 @@ from gradproof_service.transforms.rounding import rounding_bounds
 
 NOISE_SAMPLES = 3
 """Random-rounding runs per difference point; pooled over the points of a batch."""
+NEGLIGIBLE = 2.0**-40
+"""A whole block below this part of the function's own magnitude is held to be zero but for doubt."""
 NOISE_ELEMENTS = 2_000_000
 """Above this many elements in a batch the noise is measured at three of its points for all."""
 
@@ -98,6 +100,39 @@ class Scene:
             for o in self.outs
         ]
         return np.concatenate(rows, axis=1) if rows else np.zeros((size, 0))
+
+    def floor(self, o: int, i: int, jacobian: Array, bar: Array) -> Array:
+        """For each entry of a block or of slopes (rows, columns) the size that needs no power of its own.
+
+        That of its row; and where the whole block is zero to within its bars, a part of how the
+        function itself varies: zero is consistent with zero, whatever the bar is a fraction of.
+        """
+        floor = row_scale(jacobian)
+        with np.errstate(all="ignore"):
+            top = np.abs(jacobian[np.isfinite(jacobian)]).max(initial=0.0)
+            blurred = top <= KAPPA * np.where(np.isfinite(bar), bar, 0.0).max(initial=0.0)
+        if top == 0 or blurred or top <= NEGLIGIBLE * self.magnitude(o, i):
+            floor = np.maximum(floor, ROW_FLOOR * self._natural(o, i))
+        return floor
+
+    def magnitude(self, o: int, i: int) -> float:
+        """|output o| over |input i| at the point: the slope of a function that follows its input."""
+        value = evaluate(self.graph, self.inputs, tick=self.tick)[o]
+        size = np.abs(value[np.isfinite(value)]).max(initial=0.0)
+        return float(size / self.scale(i).max(initial=np.finfo(np.float64).tiny))
+
+    def _natural(self, o: int, i: int) -> float:
+        """How large output o is, here and a quarter of the input's size away, per unit of input i."""
+        x = self.inputs[i].reshape(-1).astype(np.float64)
+        scale = self.scale(i)
+        rng = np.random.default_rng((self.rng_seed, i, 8))
+        signs = rng.integers(0, 2, (6, x.size)) * 2.0 - 1.0
+        points = np.concatenate([x[None], x + 0.25 * scale * signs])
+        results = evaluate(self.graph, self.at(i, points), tick=self.tick)
+        at = sum(self.size_out(p) for p in self.outs[: self.outs.index(o)])
+        values = self.flat_outputs(results, len(points))[:, at : at + self.size_out(o)]
+        size = np.abs(values[np.isfinite(values)]).max(initial=0.0)
+        return float(size / scale.max(initial=np.finfo(np.float64).tiny))
 
     def evaluator(self, i: int, *, noise: bool = True) -> Evaluator:
         """Values and rounding bounds of the outputs at many values of input i."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradproof_service.arrays import Array, Structure
-from gradproof_service.checking.compare import KAPPA, ROW_FLOOR, compare, row_scale
+from gradproof_service.checking.compare import KAPPA, compare, row_scale
 from gradproof_service.checking.complex_step import complex_step
 from gradproof_service.checking.differences import Estimate, Reason, directional, representable
 from gradproof_service.checking.extended import extended_slopes
@@ -126,9 +126,7 @@ def _one_input(
     for o in scene.outs:
         part = slice(at, at + scene.size_out(o))
         at = part.stop
-        scale = row_scale(expected[:, part].T).T
-        if not np.any(expected[:, part]):  # zero is measured against how the function itself varies
-            scale = scale + _natural(scene, i, o) * ROW_FLOOR
+        scale = scene.floor(o, i, expected[:, part].T, (slopes.bar + expected_bar)[:, part].T).T
         comparison = compare(
             scene.pair(o, i, Source.REVERSE, source),
             expected[:, part].T, slopes.value[:, part].T, (slopes.bar + expected_bar)[:, part].T,
@@ -285,19 +283,6 @@ def _complex(scene: Scene, i: int, directions: Array, said: Witness) -> Estimate
     except TypeError:  # a kernel without a complex loop: the record says otherwise, so no witness
         return None
     return step
-
-
-def _natural(scene: Scene, i: int, o: int) -> float:
-    """How large output o is, here and a quarter of the input's size away, per unit of input i."""
-    x = scene.inputs[i].reshape(-1).astype(np.float64)
-    scale = scene.scale(i)
-    signs = np.random.default_rng((scene.rng_seed, i, 8)).integers(0, 2, (6, x.size)) * 2.0 - 1.0
-    points = np.concatenate([x[None], x + 0.25 * scale * signs])
-    results = evaluate(scene.graph, scene.at(i, points), tick=scene.tick)
-    at = sum(scene.size_out(p) for p in scene.outs[: scene.outs.index(o)])
-    values = scene.flat_outputs(results, len(points))[:, at : at + scene.size_out(o)]
-    size = np.abs(values[np.isfinite(values)]).max(initial=0.0)
-    return float(size / scale.max(initial=np.finfo(np.float64).tiny))
 
 
 def _reason(why: Array, bar: Array) -> str:

@@ -91,7 +91,8 @@ class Graph:
     def node_label(self, node: int) -> str:
         """How a person would name the node: its own name, else `op#index` as it was sent."""
         sent = self.origins[node] if node < len(self.origins) else node
-        return self.node_names.get(node) or f"{self.sites[node].op.name}#{sent}"
+        name = self.sites[node].op.name
+        return self.node_names.get(node) or (name if sent < 0 else f"{name}#{sent}")
 
     def producer(self) -> list[int]:
         """For each value the index of the node that makes it, -1 for inputs."""
