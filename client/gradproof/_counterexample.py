@@ -7,7 +7,6 @@ runs nothing of the user's.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from google.protobuf.message import DecodeError
 from gradproof_proto.reader import read as read_program
@@ -16,18 +15,17 @@ from gradproof_proto.v1 import derivative_pb2 as der
 
 from gradproof._errors import RequestError, TargetError
 from gradproof._files import write_whole
+from gradproof._program import COUNTEREXAMPLE_SUFFIX
 from gradproof._report import Report
 from gradproof._transport import Transport
-
-SUFFIX: Final = ".gpc"
 
 
 def checked_path(path: str | Path) -> Path:
     """The path of a counterexample to be written; raises `RequestError` before anything was computed in vain."""
     path = Path(path)
-    if path.suffix != SUFFIX:
+    if path.suffix != COUNTEREXAMPLE_SUFFIX:
         raise RequestError(
-            f"save: {path}: expected a name that ends in {SUFFIX}; a counterexample is no text",
+            f"save: {path}: expected a name that ends in {COUNTEREXAMPLE_SUFFIX}; a counterexample is no text",
             field_path="save",
         )
     if not path.parent.is_dir() or path.is_dir():

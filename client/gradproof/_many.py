@@ -159,9 +159,10 @@ def merged(checked: Sequence[CheckedPoint], coverage: Coverage) -> Report:
         whole.comparisons.extend(report.comparisons)
         whole.proofs.extend(report.proofs)
         at += [k] * len(report.comparisons)
+    worst = max(range(len(reports)), key=lambda k: _badness(reports[k]))
     kept: dict[tuple[Any, ...], tuple[pb.Finding, int]] = {}
-    for k, report in enumerate(reports):
-        for f in report.findings:
+    for k in (worst, *(k for k in range(len(reports)) if k != worst)):
+        for f in reports[k].findings:
             known = kept.get(key := _key(f))
             if known is None or f.severity > known[0].severity:
                 kept[key] = f, k
@@ -171,7 +172,7 @@ def merged(checked: Sequence[CheckedPoint], coverage: Coverage) -> Report:
         whole,
         points=checked,
         coverage=coverage,
-        worst=max(range(len(reports)), key=lambda k: _badness(reports[k])),
+        worst=worst,
         comparison_points=at,
         finding_points=[k for _, k in told],
     )
@@ -183,6 +184,11 @@ def _key(f: pb.Finding) -> tuple[Any, ...]:
 
 
 def _badness(report: pb.Report) -> tuple[int, float]:
-    """How bad a point is: its verdict, then the largest error among the comparisons that gave it."""
+    """How bad a point is: its verdict, then the largest error among the comparisons that gave it.
+
+    Where all agree none is worse: the given point stands for them.
+    """
+    if report.verdict == pb.VERDICT_AGREES:
+        return 0, 0.0
     deciding = [c for c in report.comparisons if c.verdict == report.verdict]
     return GRAVITY[report.verdict], max((c.max_rel_error for c in deciding), default=0.0)

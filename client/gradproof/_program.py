@@ -18,6 +18,7 @@ PRODUCER: Final = "gradproof"
 PRODUCER_VERSION: Final = "0.1.0"
 BINARY_SUFFIX: Final = ".gpb"
 TEXT_SUFFIX: Final = ".gpt"
+COUNTEREXAMPLE_SUFFIX: Final = ".gpc"
 
 
 class Program:

@@ -14,7 +14,8 @@ LONGEST: Final = 80
 class Case:
     """One call of the command: the target, the claim, the point and how it was asked.
 
-    `source` is the text of the target when it is an expression, for carets under its columns.
+    `source` is the text of the target when it is an expression, for carets under its columns;
+    `replayed` says that the target is a saved counterexample, which only `check` takes.
     """
 
     target: str
@@ -24,6 +25,7 @@ class Case:
     outputs: tuple[str, ...] = ()
     server: str = ""
     source: str = ""
+    replayed: bool = False
 
     @property
     def title(self) -> str:

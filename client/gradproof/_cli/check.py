@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -14,9 +15,11 @@ from gradproof._cli.case import Case
 from gradproof._cli.findings_page import ILL_TYPED
 from gradproof._cli.page import Page, page_for, show, write
 from gradproof._cli.progress import at_work
+from gradproof._cli.report_notes import notes, shown_part
 from gradproof._cli.report_page import add_report
 from gradproof._cli.subject import in_our_words, point_of, resolved
-from gradproof._cli.trouble import AGREES, FINDINGS, INCONCLUSIVE, USAGE
+from gradproof._cli.trouble import AGREES, FINDINGS, INCONCLUSIVE, USAGE, Mistake
+from gradproof._program import COUNTEREXAMPLE_SUFFIX
 from gradproof._report import Report
 from gradproof._targets import Target
 
@@ -48,19 +51,33 @@ class Asked:
     server: str = ""
     exit_zero: bool = False
     fail_level: Level = "error"
+    points: int = 1
+    prove: bool = False
+    save: Path | None = None
+
+
+OWN: Final = (
+    "at", "claim", "claim_kind", "wrt", "outputs", "order", "rtol", "atol", "tau", "rng_seed", "profile", "points",
+    "prove", "save",
+)  # fmt: skip
+"""What a counterexample holds itself or has no use for."""
 
 
 def run_check(asked: Asked) -> int:
     """Check, show the report, and give the exit code it stands for."""
+    again = asked.target.endswith(COUNTEREXAMPLE_SUFFIX)
     with at_work(f"checking {asked.target}"):
-        target = resolved(asked.target)
-        report = _ask(asked, target)
+        target = None if again else resolved(asked.target)
+        report = _replay(asked) if target is None else _ask(asked, target)
     case = Case(
-        asked.target, asked.claim, asked.at, asked.wrt, asked.outputs, asked.server,
-        source=asked.target if target.kind == "expression" else "",
+        asked.target, asked.claim, asked.at, asked.wrt, asked.outputs, asked.server, replayed=again,
+        source=asked.target if target is not None and target.kind == "expression" else "",
     )  # fmt: skip
     page = page_for() if asked.out is None else Page()
-    add_report(page, report.message, case)
+    shown, case = shown_part(report, case)
+    add_report(page, shown, case, notes(page, report, prove=asked.prove))
+    if asked.form == "json" and report.not_saved:
+        write(f"not saved: {report.not_saved}\n", sys.stderr)
     if asked.out is not None:
         write_file(asked.out, page.plain() if asked.form == "text" else report.to_json() + "\n")
         del page.lines[1:]  # the verdict is worth a line even when the report is elsewhere
@@ -79,8 +96,23 @@ def _ask(asked: Asked, target: Target) -> Report:
             transport, target.subject, at=point, claim=claim, claim_kind=asked.claim_kind,
             wrt=asked.wrt or None, outputs=asked.outputs or None, rtol=asked.rtol, atol=asked.atol,
             tau=asked.tau, rng_seed=asked.rng_seed, profile=asked.profile, order=asked.order,
-            timeout_s=asked.timeout_s,
+            points=asked.points, prove=asked.prove, save=asked.save, timeout_s=asked.timeout_s,
         )  # fmt: skip
+
+
+def _replay(asked: Asked) -> Report:
+    """A saved counterexample, as it was saved."""
+    from gradproof._counterexample import replay
+
+    bare = Asked(asked.target, "", None, (), (), ())
+    for name in OWN:
+        if getattr(asked, name) != getattr(bare, name):
+            option = "output" if name == "outputs" else name.replace("_", "-")
+            raise Mistake(
+                f"{asked.target}: a counterexample holds its own function, point and options; leave --{option} out"
+            )
+    with service(asked.server) as transport:
+        return replay(transport, asked.target, asked.timeout_s)
 
 
 def exit_code(report: pb.Report, fail_level: Level, *, exit_zero: bool = False) -> int:
@@ -91,6 +123,7 @@ def exit_code(report: pb.Report, fail_level: Level, *, exit_zero: bool = False) 
         return AGREES
     least = LEVELS[fail_level]
     grave = any((f.severity or pb.SEVERITY_WARNING) >= least for f in report.findings)
+    grave = grave or (least <= pb.SEVERITY_WARNING and any(p.missed for p in report.proofs))
     if report.verdict == pb.VERDICT_DISAGREES or grave:
         return FINDINGS
     return AGREES if report.verdict == pb.VERDICT_AGREES else INCONCLUSIVE

@@ -39,8 +39,8 @@ BLOCKS: Final = 3
 """Wrong or unclear pairs that are told in full; the others are named."""
 
 
-def add_report(page: Page, report: pb.Report, case: Case) -> None:
-    """Add the page of a whole report."""
+def add_report(page: Page, report: pb.Report, case: Case, notes: Page | None = None) -> None:
+    """Add the page of a whole report; `notes` are lines that go before the last one."""
     shown = Shown(page, report, case, _gutter(report))
     _headline(shown)
     if any(f.code in ILL_TYPED for f in report.findings):
@@ -58,6 +58,7 @@ def add_report(page: Page, report: pb.Report, case: Case) -> None:
     add_findings(page, left, source=case.source)
     add_carriage(shown)
     add_options(shown)
+    page.lines += notes.lines if notes is not None else []
     add_next(shown)
 
 

@@ -68,7 +68,7 @@ def add_options(shown: Shown) -> None:
 def add_next(shown: Shown) -> None:
     """One command that helps, when there is something left to do."""
     report, case = shown.report, shown.case
-    if report.verdict == pb.VERDICT_AGREES:
+    if report.verdict == pb.VERDICT_AGREES or case.replayed:
         return
     wrong = [c for c in report.comparisons if c.verdict == pb.VERDICT_DISAGREES]
     claimed = [c for c in wrong if c.subject == pb.SOURCE_CLAIM]
