@@ -8,7 +8,7 @@ is written, and the claim comes out right. Where no single line can be proved, a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ NODE_LIMIT = 1000
 ELEMENT_LIMIT = 2e6
 TRIALS = 600
 """Most replacements that are put to the proof."""
-LINES = 5
+LINES = 4
 """Most lines named when none can be proved."""
 
 
@@ -39,6 +39,8 @@ class Culprit:
     text: str
     nodes: tuple[str, ...]
     locations: tuple[Location, ...]
+    factor: float = 0.0
+    """What the accused value must be multiplied by, 0 when it is not off by a factor."""
 
 
 @dataclass(slots=True)
@@ -174,13 +176,41 @@ def _culprit(r: Reading, m: Mismatch) -> Culprit | None:
     for v in sorted({*region, *doubtful}):
         found = _proved(r, v) if v in region else _mended(r, v)
         if found is not None:
-            return found
+            return _widened(r, v, found, region, doubtful)
     edge = [v for v in region if all(u not in region for u in r.steps[_maker(r, v)].operands)]
     read = {u for v in edge for u in r.steps[_maker(r, v)].operands}
     lines = sorted({*edge, *(u for u in doubtful if u in read)})
     if not 1 <= len(lines) <= LINES or r.output in lines:
         return None
     return _said(r, lines, "one of these lines is wrong, or what is made of them: they match nothing that the right derivative is made of")
+
+
+def _widened(
+    r: Reading, v: int, found: Culprit, region: Sequence[int], doubtful: Sequence[int]
+) -> Culprit:
+    """The accusation with the other lines that could be meant by the same proof.
+
+    What is unknown and goes into the proved value may be wrong as well as the value; and where the
+    value is itself a known quantity, or only off by a factor, so may be what is made of it.
+    """
+    steps = r.steps
+    above: set[int] = set()
+    stack = [u for u in steps[_maker(r, v)].operands if u in region]
+    while stack:
+        u = stack.pop()
+        if u not in above:
+            above.add(u)
+            stack += [w for w in steps[_maker(r, u)].operands if w in region]
+    more = sorted(u for u in above if not any(w in region for w in steps[_maker(r, u)].operands))
+    if r.alike.get(v) or found.factor:
+        readers = [u for u in (*region, *doubtful) if v in steps[_maker(r, u)].operands]
+        if found.factor:
+            readers = [u for u in sorted({*region, *doubtful}) if u > v and r.settles(u, r.batch(u) * found.factor)]
+        more += [u for u in readers if u not in above]
+    made = r.claim.producer()
+    places = dict.fromkeys((*found.locations, *(r.claim.location(made[u]) for u in more)))
+    labels = dict.fromkeys((*found.nodes, *(r.claim.node_label(made[u]) for u in more)))
+    return replace(found, nodes=tuple(labels)[:LINES], locations=tuple(p for p in places if p)[:LINES])
 
 
 def _doubtful(r: Reading, region: Sequence[int]) -> list[int]:
@@ -204,7 +234,8 @@ def _mended(r: Reading, v: int) -> Culprit | None:
         value = alike.known.value.reshape(len(here), -1)
         if value.size == here.size and r.settles(v, value.reshape(here.shape)):
             said = f"{_label(r, v)} is {_told(alike)} where {alike.known.label} itself makes the claim right"
-            return _said(r, [v], said)
+            factor = 0.0 if alike.transposed else 1.0 / alike.factor
+            return replace(_said(r, [v], said), factor=factor)
     return None
 
 
@@ -270,7 +301,8 @@ def _proved(r: Reading, v: int) -> Culprit | None:
             named = sizes.name(1.0 / c)
             says = f"it is {named.text if named else 1 / c} times what it should be"
             story = f" ({named.story})" if named and named.story else ""
-            return _said(r, [v], f"{_label(r, v)} is the first wrong value: {says}{story}{_operands(r, v)}")
+            text = f"{_label(r, v)} is the first wrong value: {says}{story}{_operands(r, v)}"
+            return replace(_said(r, [v], text), factor=c)
     return None
 
 
