@@ -24,7 +24,6 @@ HEAVY = (
     "mpmath",
     "asyncio",
     "rich",
-    "typer",
     "gradproof_service.server.grpc_server",
 )
 
@@ -82,7 +81,7 @@ def test_the_first_check() -> None:
 
 
 def test_a_check_here_imports_little() -> None:
-    """A check in this process loads no gRPC, SciPy, mpmath, asyncio, Rich or Typer."""
+    """A check in this process loads no gRPC, SciPy, mpmath, asyncio or Rich."""
     result = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "gradproof", *CHECK], capture_output=True, text=True,
         encoding="utf-8", env=environment(), check=True,
