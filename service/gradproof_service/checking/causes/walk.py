@@ -26,7 +26,7 @@ POINTS = 3
 """Points at which everything must match: the given one and seeded ones beside it."""
 NODE_LIMIT = 1000
 ELEMENT_LIMIT = 2e6
-TRIALS = 600
+TRIALS = 1500
 """Most replacements that are put to the proof."""
 LINES = 4
 """Most lines named when none can be proved."""
@@ -308,7 +308,7 @@ def _proved(r: Reading, v: int) -> Culprit | None:
 
 def _replacements(r: Reading, v: int) -> Iterator[Known]:
     known = r.words.by_size.get(r.claim.types[v].size, [])
-    for kind in ("cotangent", "slope", "value", "derived"):
+    for kind in ("cotangent", "slope", "value"):
         yield from (k for k in known if k.kind == kind)
 
 
