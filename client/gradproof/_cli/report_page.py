@@ -183,7 +183,7 @@ def _block(shown: Shown, c: pb.Comparison) -> None:
         return
     finding = report.findings[index]
     if finding.cause:
-        page.wrap(f"{finding.code} {finding.name}: {finding.cause}", "      ", first="    ")
+        page.wrap(finding.cause, "      ", first="    ")
     if where := label(finding.location):
         scope = f" in {finding.location.scope}" if finding.location.scope else ""
         if where not in shown.framed:

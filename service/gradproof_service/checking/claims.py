@@ -40,6 +40,8 @@ first between what a float32 temporary costs (6e-8) and the smallest mistake wor
 NOTHING = 2.0**-62
 """Part of |f| / |x| below which no formula in float64 can be held to a slope: what a saturated
 unit loses is lost whichever way its derivative is written."""
+WHOLE = 0.995
+"""What explains this much of a difference needs no runners-up beside it."""
 SLACK = 3.0
 """A claim may round differently from the reference: its allowance is this many bars."""
 SEEDS = 6
@@ -457,12 +459,14 @@ def _recorded(
 
 
 def _told(cause: Cause) -> str:
-    """The cause as one line, its runners-up after it."""
-    others = "; or ".join(f"{code}: {text}" for code, text, _ in cause.alternatives)
+    """The cause as one line; its runners-up only where it leaves something unexplained."""
     said = f"{cause.code} {cause.name}: {cause.text}"
     if cause.culprit_text and cause.culprit_text != cause.text:
         said += f"; {cause.culprit_text}"
-    return f"{said} ({cause.explained:.0%} explained){f'; or {others}' if others else ''}"
+    if cause.explained > WHOLE:
+        return said
+    others = "".join(f"; or {code}: {text}" for code, text, _ in cause.alternatives)
+    return f"{said} ({cause.explained:.0%} explained){others}"
 
 
 def _note_precision(
