@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from gradproof_proto.tensors import to_tensor
@@ -14,6 +14,9 @@ from gradproof._arguments import Arguments, Array
 from gradproof._errors import RequestError, TargetError
 from gradproof._options import KINDS
 from gradproof._outputs import Outputs, to_array
+
+ROUNDING: Final = {8: 1e-12, 4: 1e-5}
+"""How far two calls with the same arguments may differ, relative to the largest number of the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,19 @@ def as_numbers(value: Any, where: str) -> Array:
     except TargetError as error:
         raise RequestError(error.message.removeprefix("output ")) from error
     return array.astype(np.float64) if array.dtype.kind in "iu" else array.copy()
+
+
+def alike(a: Array, b: Array) -> bool:
+    """Equal up to what the placement of arrays in memory does to the order of a sum; NaN is like NaN."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if a.dtype.kind != "f" or not a.size:
+        return a.tobytes() == b.tobytes()
+    finite = np.isfinite(a) & np.isfinite(b)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True):
+        return False
+    size = np.max(np.abs(b[finite]), initial=0.0)
+    return bool(np.all(np.abs(a[finite] - b[finite]) <= ROUNDING[a.dtype.itemsize] * size))
 
 
 def by_output(claim: Any, around: Around) -> list[Any]:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from gradproof_proto.tensors import from_tensor
 from gradproof_proto.v1 import check_pb2 as pb
 from gradproof_proto.v1 import program_pb2
 
 from gradproof._arguments import Arguments
-from gradproof._claim_parts import Around, as_numbers, by_input, by_output, make_claim
+from gradproof._claim_parts import Around, alike, as_numbers, by_input, by_output, make_claim
 from gradproof._errors import RequestError
 from gradproof._expression import expression
 from gradproof._options import KINDS
@@ -107,9 +108,11 @@ def _function_values(
             result = call(claim, around.arguments)
         return _values(result, kind, around)
 
-    found = once()
-    for first, second in zip(found, once(), strict=True):
-        if first != second:
+    found, again = once(), once()
+    if len(found) != len(again):
+        raise unsteady(claim, found[0].input if found else "its arguments")
+    for first, second in zip(found, again, strict=True):
+        if not alike(from_tensor(first.values.value), from_tensor(second.values.value)):
             raise unsteady(claim, first.input)
     return found
 

@@ -11,7 +11,7 @@ import numpy as np
 from gradproof_proto.v1 import check_pb2 as pb
 
 from gradproof._arguments import Array
-from gradproof._claim_parts import Around, as_numbers, by_input, by_output, make_claim
+from gradproof._claim_parts import Around, alike, as_numbers, by_input, by_output, make_claim
 from gradproof._errors import RequestError, TargetError
 from gradproof._outputs import Outputs, call, name_of, untouched_random_state
 from gradproof._seeds import make_seeds
@@ -55,17 +55,17 @@ def _asked(claim: Callable[..., Any], around: Around, seeds: Sequence[Any]) -> A
     copies = copy.deepcopy(list(seeds))
     with untouched_random_state(name_of(claim)):
         answer = call(claim, around.arguments, None, *copies)
-    if not _alike(copies, list(seeds)):
+    if not _untouched(copies, list(seeds)):
         raise TargetError(f"{name_of(claim)} changes the seed it is given in place; work on a copy")
     return answer
 
 
-def _alike(a: Any, b: Any) -> bool:
+def _untouched(a: Any, b: Any) -> bool:
     """Nested arrays that hold the same bytes."""
     if isinstance(a, Mapping):
-        return set(a) == set(b) and all(_alike(a[k], b[k]) for k in a)
+        return set(a) == set(b) and all(_untouched(a[k], b[k]) for k in a)
     if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(_alike, a, b))
+        return len(a) == len(b) and all(map(_untouched, a, b))
     return not isinstance(a, np.ndarray | np.generic) or a.tobytes() == np.asarray(b).tobytes()
 
 
@@ -96,7 +96,7 @@ class _Rows:
     def steady(self, key: Any, name: str, value: Any) -> None:
         """Raise when the answer to the first seed is another one when it is asked again."""
         again = as_numbers(value, f"claim for {name}")
-        if again.tobytes() != self.kept[key][0].tobytes():
+        if not alike(again, self.kept[key][0]):
             raise unsteady(self.claim, name)
 
 

@@ -35,12 +35,18 @@ def explain(report: Report) -> str:
             continue
         at = f"[{', '.join(map(str, c.worst_index))}]" if c.worst_index else ""
         of = c.second_input or c.input
-        lines.append(f"  d {c.output} / d {of}{at}: {c.subject} against {c.against} {c.verdict}")
+        point = f" at point {c.point}" if report.points else ""
+        lines.append(
+            f"  d {c.output} / d {of}{at}{point}: {c.subject} against {c.against} {c.verdict}"
+        )
         lines.append(
             f"    {c.subject} {c.claimed!r}, {c.against} {c.reference!r}, error bar {c.error_bar:.2g}"
         )
         if c.detail or c.reason:
             lines.append(f"    {c.detail or c.reason}")
+    lines += [
+        f"  {proof}, missed {'; '.join(proof.missed)}" for proof in report.proofs if proof.missed
+    ]
     for finding in report.findings:
         lines.append(f"  {finding}")
         lines += [f"    {text}" for text in (finding.cause, finding.mend) if text]

@@ -182,3 +182,14 @@ def test_a_float32_claim_agrees_to_fewer_digits(client: gp.Client) -> None:
 def test_whole_numbers_are_numbers(client: gp.Client) -> None:
     """A claim of integers is read as float64."""
     assert client.check(lambda x: np.sum(3 * x), at=(X,), claim=lambda x: np.full(3, 3))
+
+
+def test_the_order_of_a_sum_is_no_state(client: gp.Client) -> None:
+    """A claim whose last digit changes from call to call, as sums in other places of memory do, is steady."""
+    calls: list[int] = []
+
+    def claim(x: Any) -> Any:
+        calls.append(1)
+        return 2 * x * (1 + 2.0**-52 * (len(calls) % 2))
+
+    assert client.check("sum(x**2)", at=(X,), claim=claim).verdict == "agrees"
