@@ -7,7 +7,7 @@ here is a derivative of its own: the rules are those of the op records.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -149,7 +149,7 @@ def flow_of(m: Mismatch) -> Flow | None:
     bar = bar if project is None else np.sqrt(bar**2 @ (project**2).T)
     flow = Flow(
         m, LocalRules(graph), values, active, seeds, directions, seen(m.claimed),
-        seen(m.reference), bar, _tangents(m, directions, active), graph.producer(),
+        seen(m.reference), bar, tangents_at(m, m.scene.inputs, directions), graph.producer(),
     )  # fmt: skip
     sweep(flow, keep=True)
     return flow
@@ -223,10 +223,12 @@ def _returning_all(graph: Graph) -> Graph:
     return found
 
 
-def _tangents(m: Mismatch, directions: Array, active: bytearray) -> dict[int, Array]:
+def tangents_at(m: Mismatch, inputs: Sequence[Array], directions: Array) -> dict[int, Array]:
+    """Tangents (K, size) of every value that depends on the input, along directions (K, n)."""
     every = _returning_all(m.scene.graph)
-    seeds = directions.reshape(len(directions), *m.scene.graph.types[m.i].shape)
-    results = evaluate(jvp(every, (m.i,)), [*m.scene.inputs, seeds], tick=m.scene.tick)
+    active = reaches(every, (m.i,))
+    seeds = directions.reshape(len(directions), *every.types[m.i].shape)
+    results = evaluate(jvp(every, (m.i,)), [*inputs, seeds], tick=m.scene.tick)
     floats = [v for v in every.outputs if every.types[v].is_float]
     found: dict[int, Array] = {}
     for v, dot in zip(floats, results[len(every.outputs) :], strict=True):

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradproof_service.arrays import Array, Shape
 from gradproof_service.checking.causes.constants import Sizes
-from gradproof_service.checking.causes.flow import Flow, LocalRules, sweep
+from gradproof_service.checking.causes.flow import Flow, LocalRules, sweep, tangents_at
 from gradproof_service.checking.causes.mismatch import Mismatch
 from gradproof_service.transforms.derive import reaches
 from gradproof_service.transforms.evaluate import evaluate_all
@@ -82,9 +82,13 @@ class Vocabulary:
 
 
 def vocabulary(
-    m: Mismatch, points: Sequence[Sequence[Array]], seed: Array, sizes: Sizes
-) -> Vocabulary:
-    """Values, cotangents and slopes of the checked function at these points for one seed (1, m)."""
+    m: Mismatch, points: Sequence[Sequence[Array]], seed: Array, sizes: Sizes,
+    directions: Array | None = None,
+) -> Vocabulary:  # fmt: skip
+    """Values, cotangents and slopes of the checked function at these points for one seed (1, m).
+
+    With `directions` (K, n) tangents along them too: those of one, or the Jacobians of all.
+    """
     graph = m.scene.graph
     rules = LocalRules(graph)
     active = reaches(graph, m.scene.wrt)
@@ -115,6 +119,10 @@ def vocabulary(
                 slope = rules(use.node, wanted, values, [np.ones((1, *use.out_shape))])[use.operand]
                 if slope is not None:
                     say(f"the slope of {label}", "slope", use.shape, slope)
+        if directions is not None:
+            for v, tangent in tangents_at(m, inputs, directions).items():
+                shape = graph.types[v].shape + (graph.types[m.i].shape if len(directions) > 1 else ())
+                say(f"the tangent of {_name(m, made, v)}", "cotangent", shape, tangent.T)
         for v, value in enumerate(values):
             if value is None:
                 continue
@@ -136,6 +144,14 @@ _DERIVED: Final = (
     ("sqrt({})", np.sqrt), ("cos({})", np.cos), ("sin({})", np.sin),
 )  # fmt: skip
 """Simple functions of a value that hand-written derivatives hold as temporaries."""
+
+
+def answer(m: Mismatch, directions: Array | None) -> str:
+    """The label of what a right claim returns."""
+    graph = m.scene.graph
+    if directions is None:
+        return f"the cotangent of {graph.inputs[m.i]}"
+    return f"the tangent of {_name(m, graph.producer(), graph.outputs[m.o])}"
 
 
 def _name(m: Mismatch, made: list[int], v: int) -> str:

@@ -15,7 +15,15 @@ import numpy as np
 
 from gradproof_service.arrays import Array
 from gradproof_service.checking.causes.constants import sizes_of
-from gradproof_service.checking.causes.known import CLOSE, Known, Likeness, Vocabulary, vocabulary
+from gradproof_service.checking.causes.flow import EXACT_INPUTS
+from gradproof_service.checking.causes.known import (
+    CLOSE,
+    Known,
+    Likeness,
+    Vocabulary,
+    answer,
+    vocabulary,
+)
 from gradproof_service.checking.causes.mismatch import Mismatch
 from gradproof_service.diagnostic import Location
 from gradproof_service.graph.graph import Graph
@@ -96,8 +104,8 @@ class Reading:
 def walk(m: Mismatch, claim: Graph, inputs: Sequence[Array], result_index: int = 0) -> Culprit | None:
     """The claim's nodes that are wrong while all their operands are right, None when unclear.
 
-    `inputs` are those of the function, and for a vjp one cotangent behind them; claims of whole
-    Jacobians of several outputs have no cotangents to be matched with and give None.
+    `inputs` are those of the function, for a vjp or a jvp one seed behind them. A jvp or a whole
+    Jacobian of several outputs is matched with tangents in place of cotangents.
     """
     with np.errstate(all="ignore"):
         reading = _read(m, upcast(claim), inputs, result_index)
@@ -110,18 +118,20 @@ def _read(m: Mismatch, claim: Graph, inputs: Sequence[Array], result_index: int)
     if len(claim) > NODE_LIMIT or len(scene.graph) > NODE_LIMIT or result_index >= len(claim.outputs):
         return None
     elements = sum(t.size for t in claim.types) + 10 * sum(t.size for t in scene.graph.types)
-    if elements * POINTS > ELEMENT_LIMIT or len(claim.inputs) != len(inputs) or m.tangents is not None:
+    if elements * POINTS > ELEMENT_LIMIT or len(claim.inputs) != len(inputs):
         return None
-    if m.seeds is None:
-        if len(m.claimed) != 1 or len(inputs) != count:
-            return None
-        seed, extra = np.ones((1, 1)), []
-    else:
-        if len(inputs) != count + 1:
-            return None
+    given = m.seeds if m.tangents is None else m.tangents
+    if len(inputs) != count + (given is not None):
+        return None
+    seed, directions, extra = np.ones((1, scene.size_out(m.o))), None, []
+    if given is not None:
         worst = int(np.argmax(np.abs(m.gap).max(axis=1)))
-        seed = m.seeds[worst : worst + 1]
-        extra = [seed.reshape(claim.types[count].shape)]
+        extra = [given[worst].reshape(claim.types[count].shape)]
+        seed, directions = (given[[worst]], None) if m.seeds is not None else (seed, given[[worst]])
+    elif len(m.claimed) > 1:
+        if scene.size_in(m.i) > EXACT_INPUTS:
+            return None
+        directions = np.eye(scene.size_in(m.i))
     points = [p for p in _points(m) if _finite(m, p)]
     if not points:
         return None
@@ -130,8 +140,8 @@ def _read(m: Mismatch, claim: Graph, inputs: Sequence[Array], result_index: int)
     ]
     batched += [np.stack([x] * len(points)) for x in extra]
     values: list[Any] = evaluate_all(claim, batched, tick=scene.tick)
-    words = vocabulary(m, points, seed, sizes_of(scene.graph))
-    name = f"the cotangent of {m.input_name}"
+    words = vocabulary(m, points, seed, sizes_of(scene.graph), directions)
+    name = answer(m, directions)
     right = next(
         (k.value for ks in words.by_size.values() for k in ks if k.label == name and k.kind == "cotangent"),
         None,
@@ -181,7 +191,8 @@ def _culprit(r: Reading, m: Mismatch) -> Culprit | None:
     read = {u for v in edge for u in r.steps[_maker(r, v)].operands}
     lines = sorted({*edge, *(u for u in doubtful if u in read)})
     if not 1 <= len(lines) <= LINES or r.output in lines:
-        return None
+        text = f"{_label(r, r.output)}, which it returns, matches nothing{_operands(r, r.output)}"
+        return _widened(r, r.output, _said(r, [r.output], text), region, doubtful)
     return _said(r, lines, "one of these lines is wrong, or what is made of them: they match nothing that the right derivative is made of")
 
 
@@ -201,7 +212,8 @@ def _widened(
         if u not in above:
             above.add(u)
             stack += [w for w in steps[_maker(r, u)].operands if w in region]
-    more = sorted(u for u in above if not any(w in region for w in steps[_maker(r, u)].operands))
+    edge = sorted(u for u in above if not any(w in region for w in steps[_maker(r, u)].operands))
+    more = [*edge, *sorted(above - set(edge), reverse=True)]
     if r.alike.get(v) or found.factor:
         readers = [u for u in (*region, *doubtful) if v in steps[_maker(r, u)].operands]
         if found.factor:

@@ -158,6 +158,27 @@ def test_a_vjp_is_walked_with_its_seed() -> None:
     assert cause.culprit[0].line == 3
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_forward_claims_are_walked_with_tangents(whole: bool) -> None:
+    """A jvp is matched with tangents along its seed, a Jacobian with those along every element."""
+    x, A = R.standard_normal(5), R.standard_normal((4, 5))
+    here = stage(lambda xp, x: xp.exp(xp.constant(A) @ xp.sin(x)), x=x)
+    lines: Lines = {
+        1: lambda xp, k: k.update(y=xp.exp(xp.constant(A) @ xp.sin(k["x"]))),
+        2: lambda xp, k: k.update(s=xp.constant(np.eye(5)) * xp.cos(k["x"]) if whole else xp.cos(k["x"]) * k["seed"]),
+        3: lambda xp, k: k.update(z=xp.tanh(xp.constant(A) @ k["s"])),
+        4: lambda xp, k: k.update(out=xp.expand_dims(k["y"], axes=(-1,)) * k["z"] if whole else k["y"] * k["z"]),
+    }
+    tangents = None if whole else R.standard_normal((3, 5))
+    claim = written(lines, {"x": x}, None if tangents is None else tangents[0])
+    got = evaluate(claim, [x] if tangents is None else [x, tangents])[0]
+    right = here.right if tangents is None else tangents @ here.right.T
+    m = replace(here.mismatch(here.right), claimed=got, reference=right, bar=1e-14 * np.abs(right), tangents=tangents)
+    culprit = walk(m, claim, [x] if tangents is None else [x, tangents[0]])
+    assert culprit is not None
+    assert culprit.locations[0].line == 3
+
+
 def test_the_front_door_tells_cause_and_line() -> None:
     """`find_cause` gives the class of nodes in the function and the line of the claim together."""
     here, point = setting("net", "W")
@@ -176,7 +197,7 @@ def test_the_front_door_tells_cause_and_line() -> None:
 
 
 def test_what_does_not_fit_is_not_walked() -> None:
-    """A claim of other arguments, of several rows without seeds or of a jvp gives nobody."""
+    """A claim of other arguments, or one that returns less, gives nobody."""
     here, point = setting("net", "W")
     claim = written(BACKWARD, point)
     inputs = list(point.values())
