@@ -22,6 +22,7 @@ REFERENCE: Final = "Reference"
 SERVICE: Final = "Service"
 """Under these headings the commands stand in the help."""
 TOLERANCES: Final = "Tolerances"
+PROOF: Final = "Proof"
 OUTCOME: Final = "Outcome"
 """Under these headings, besides Typer's own, the options of a command do."""
 
@@ -190,6 +191,27 @@ def check(
             metavar="N", parser=_count, rich_help_panel=TOLERANCES, help="seeds every random choice"
         ),
     ] = 0,
+    points: Annotated[
+        int,
+        typer.Option(
+            metavar="N", parser=_count, rich_help_panel=PROOF,
+            help="check at so many points: the given one, and others inside the domain",
+        ),
+    ] = 1,
+    prove: Annotated[
+        bool,
+        typer.Option(
+            "--prove", rich_help_panel=PROOF,
+            help="plant faults into the claim and count those that this check catches",
+        ),
+    ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", rich_help_panel=PROOF,
+            help="write a disagreement to this .gpc file; `gradproof check FILE` shows it again",
+        ),
+    ] = None,
     form: Format = "text",
     out: Out = None,
     fail_level: Annotated[
@@ -209,8 +231,40 @@ def check(
         target, claim, claim_kind, tuple(at or ()), tuple(wrt or ()), tuple(output or ()),
         order=order, rtol=rtol, atol=atol, tau=tau, rng_seed=rng_seed, profile=profile, form=form,
         out=out, timeout_s=timeout, server=server, exit_zero=exit_zero, fail_level=fail_level,
+        points=points, prove=prove, save=save,
     )  # fmt: skip
     return partial(run_check, asked)
+
+
+@app.command(epilog=CODES, rich_help_panel=VERDICT)
+def lint(
+    target: Target,
+    *,
+    at: At = None,
+    suppress: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="leave this finding out, such as GP603; may be repeated"),
+    ] = None,
+    form: Format = "text",
+    out: Out = None,
+    fail_level: Annotated[
+        Literal["error", "warning", "info"],
+        typer.Option(help="the least finding that exits 1", rich_help_panel=OUTCOME),
+    ] = "error",
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="exit 0 instead of 1", rich_help_panel=OUTCOME)
+    ] = False,
+    timeout: Timeout = None,
+    server: Server = "",
+) -> Work:  # fmt: skip
+    """Tell what the look of a function says about its derivatives; nothing is computed."""
+    from gradproof._cli.lint import Linted, run_lint
+
+    asked = Linted(
+        target, tuple(at or ()), tuple(suppress or ()), form=form, out=out, timeout_s=timeout,
+        server=server, exit_zero=exit_zero, fail_level=fail_level,
+    )  # fmt: skip
+    return partial(run_lint, asked)
 
 
 @app.command("eval", epilog=CODES, rich_help_panel=NUMBERS)

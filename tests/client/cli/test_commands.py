@@ -173,6 +173,7 @@ def test_ops_as_json() -> None:
     "verb",
     [
         "check",
+        "lint",
         "eval",
         "grad",
         "jacobian",
