@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from typing import Final
 
 from gradproof_proto.v1 import catalogue_pb2 as cat
 
 from gradproof._cli.asking import Format, service
 from gradproof._cli.json_text import json_text
-from gradproof._cli.page import Page, page_for, show, write
+from gradproof._cli.page import Page, colourful, page_for, show, write
 from gradproof._cli.trouble import AGREES, USAGE, Mistake, say
 
 NAMESPACE: Final = "gp."
+"""What stands before an op's name on the wire, and on no page."""
 
 
 def run_ops(family: str, form: Format, server: str) -> int:
@@ -24,11 +27,27 @@ def run_ops(family: str, form: Format, server: str) -> int:
     if form == "json":
         write(json_text({"ops": [op_record(op) for op in response.ops]}))
         return AGREES
+    ops = sorted(response.ops, key=lambda op: (op.family, op.name))
     page = page_for()
-    names = max((len(op.name) - len(NAMESPACE) for op in response.ops), default=0)
+    if colourful(sys.stdout):
+        from gradproof._cli.ops_table import print_ops
+
+        print_ops(ops)
+    else:
+        add_ops(page, ops)
+    page.add(
+        (f"{len(response.ops)} ops; `gradproof explain OP` tells the derivative of one", "dim")
+    )
+    show(page)
+    return AGREES
+
+
+def add_ops(page: Page, ops: Sequence[cat.OpDescription]) -> None:
+    """A line for each op, under the name of its family; a meaning too long for the page is cut."""
+    names = max((len(op.name) - len(NAMESPACE) for op in ops), default=0)
     room = page.width - names - 4
     last = ""
-    for op in sorted(response.ops, key=lambda op: (op.family, op.name)):
+    for op in ops:
         if op.family != last:
             if last:
                 page.add("")
@@ -37,11 +56,6 @@ def run_ops(family: str, form: Format, server: str) -> int:
         meaning = op.meaning if len(op.meaning) <= room else op.meaning[: room - 1].rstrip() + "…"
         page.add((f"  {op.name.removeprefix(NAMESPACE):<{names}}  ", "cyan"), meaning)
     page.add("")
-    page.add(
-        (f"{len(response.ops)} ops; `gradproof explain OP` tells the derivative of one", "dim")
-    )
-    show(page)
-    return AGREES
 
 
 def run_explain(subject: str, form: Format, server: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -97,6 +98,24 @@ def test_a_terminal_is_coloured_and_no_color_is_heeded() -> None:
     assert code == 0
     assert "\x1b[1;32m✓ agrees\x1b[0m" in text
     assert "\x1b" not in on_a_terminal(*CHECK, NO_COLOR="1")[1]
+
+
+def test_the_catalogue_is_a_table_on_a_terminal() -> None:
+    """On a terminal `ops` shows domains and kinks beside the meanings; a pipe gets a line for each op."""
+    code, text = on_a_terminal("ops", "--family", "arithmetic")
+    assert code == 0
+    assert "kinks at" in text
+    assert "x = low, x = high" in text
+    assert max(len(line) for line in re.sub(r"\x1b\[[\d;]*m", "", text).splitlines()) <= 100
+    assert "kinks at" not in call("ops", "--family", "arithmetic").stdout
+
+
+def test_help_goes_into_pipes_and_onto_old_terminals() -> None:
+    """In a pipe help has no colour and no more than 80 columns; a stream of ASCII gets ASCII."""
+    text = call("check", "--help").stdout
+    assert "\x1b" not in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "--claim" in call("check", "--help", PYTHONIOENCODING="ascii").stdout
 
 
 def test_an_ascii_stream_gets_ascii() -> None:
