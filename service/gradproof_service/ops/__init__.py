@@ -15,7 +15,7 @@ from gradproof_service.ops.record import Op
 FAMILIES: Final = (
     "arithmetic", "transcendental", "logic", "reduction", "statistics", "linalg", "einsum",
     "decompositions", "systems", "determinants", "shape", "joining", "padding",
-    "indexing", "scatter", "dynamic", "creation", "nn", "normalisation", "pooling", "convolution", "control",
+    "indexing", "scatter", "dynamic", "creation", "nn", "normalisation", "pooling", "convolution", "control", "loops", "scanning",
 )  # fmt: skip
 """Family files, in the order in which the catalogue lists them."""
 
