@@ -132,6 +132,11 @@ def confined(m: Mismatch) -> Iterable[Match]:
     if where:
         text = f"wrong {where} and right in the other {plural(int((~wrong).sum()), 'entry')}"
         yield Match("F15", text, 1.0, True, weak=True)
+        return
+    right = _where(m, ~wrong)
+    if right:
+        text = f"right {right} only, wrong in {plural(int(wrong.sum()), 'entry')} elsewhere"
+        yield Match("F15", text, 1.0, True, weak=True)
 
 
 def _where(m: Mismatch, mask: Array) -> str:

@@ -103,6 +103,8 @@ CASES: list[tuple[str, str, Callable[[], Stage], Callable[[Array], Any]]] = [
     ("F14", "exactly 0", lambda: layer("W"), lambda r: 0 * r),
     ("F14", "NaN in 1 of 6", lambda: layer("W"), lambda r: np.where(r == r.max(), np.nan, r)),
     ("F15", "only the entry at [1, 1]", lambda: layer("W"), lambda r: r * np.array([[1, 1], [1, 1.001], [1, 1]])),
+    ("F15", "right at index 0 of x only", lambda: vector(lambda xp, x: xp.sum(xp.exp(x))),
+     lambda r: np.where(np.arange(10) > 0, r + np.cos(np.arange(10)), r)),
     ("F05", "the contribution to x through exp#1 is missing",
      lambda: vector(lambda xp, x: xp.sum(xp.sin(x) * xp.exp(x) + xp.square(x))), lambda r: np.cos(V) * np.exp(V) + 2 * V),
     ("F06", "claimed = true", lambda: vector(lambda xp, x: xp.sum(xp.sin(x) * xp.exp(x) + xp.square(x))),
