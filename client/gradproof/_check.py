@@ -157,7 +157,9 @@ def _several(asked: Asked, subject: Subject, points: int) -> tuple[Report, Done]
     from gradproof._many import merged, subjects
     from gradproof._report import CheckedPoint
 
-    found, coverage = subjects(asked.transport, subject, asked.options, points, asked.timeout_s)
+    found, coverage = subjects(
+        asked.transport, subject, asked.options, points, lambda: asked.timeout_s
+    )
     done: list[Done] = []
     for one in found:
         before = done[-1] if done else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -44,22 +44,23 @@ def subjects(
     subject: Subject,
     options: pb.Options,
     count: int,
-    timeout_s: float | None,
+    left: Callable[[], float | None],
 ) -> tuple[list[Subject], Coverage]:
     """The subject at the given point and at up to `count - 1` others, and what they cover.
 
     A function is recorded anew at each point, so what it does there is what is checked; a point at which it fails is left
-    out and told.
+    out and told. `left` gives the seconds that are left and raises when there are none.
     """
     if subject.program is None:
-        found, left_out = _around(subject, options, count)
+        found, left_out = _around(subject, options, count, left)
         return found, Coverage(count, len(found), 0, 0, (), tuple(left_out))
     request = der.SamplePointsRequest(
         program=subject.program.message, point=subject.point, options=options, count=count
     )
-    answer = transport.sample_points(request, timeout_s=timeout_s)
+    answer = transport.sample_points(request, timeout_s=left())
     found, left_out = [subject], list[str]()
     for sampled in answer.points[1:]:
+        left()
         given = {n.name: np.array(from_tensor(n.tensor)) for n in sampled.point}
         arguments = _moved(subject.arguments, [given[name] for name in subject.arguments.names])
         try:
@@ -94,12 +95,15 @@ def _at(subject: Subject, arguments: Arguments, plain: Outputs | None = None) ->
     return Subject(carried.program, subject.function, arguments, plain, carried.origin)
 
 
-def _around(subject: Subject, options: pb.Options, count: int) -> tuple[list[Subject], list[str]]:
+def _around(
+    subject: Subject, options: pb.Options, count: int, left: Callable[[], float | None]
+) -> tuple[list[Subject], list[str]]:
     """A black box at points near the given one and around zero, at several scales, where it is finite."""
     found, left_out = [subject], list[str]()
     for arguments in _drawn(subject.arguments, options, TRIES * count):
         if len(found) >= count:
             break
+        left()
         assert subject.function is not None
         try:
             plain = evaluate(subject.function, arguments)

@@ -299,6 +299,7 @@ class Report:
                 }
                 for p in self.points
             ],
+            "worst": self.worst,
             "coverage": None if self.coverage is None else _plain(self.coverage, COVERAGE_FIELDS),
             "program_digest": self.message.program_digest.hex(),
             "service_version": self.message.service_version,

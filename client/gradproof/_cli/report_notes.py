@@ -79,13 +79,7 @@ def _points(page: Page, report: Report) -> None:
 def _proofs(page: Page, report: Report) -> None:
     planted, caught = (sum(getattr(p, n) for p in report.proofs) for n in ("planted", "caught"))
     if not report.proofs:
-        claimed = any(c.subject == "claim" for c in report.comparisons)
-        why = (
-            "the claim is wrong as it is"
-            if report.verdict == "disagrees"
-            else "no claim could be judged"
-        )
-        page.add(f"  planted no faults: {why if claimed else 'nothing is claimed'}")
+        page.add(f"  planted no faults: {_unproved(report)}")
         return
     page.add(
         (
@@ -114,6 +108,14 @@ def _proofs(page: Page, report: Report) -> None:
                 "      ",
                 first="    ",
             )
+
+
+def _unproved(report: Report) -> str:
+    if not any(c.subject == "claim" for c in report.comparisons):
+        return "nothing is claimed"
+    if report.carriage == "black box":
+        return "the function is a black box"
+    return "the claim is wrong as it is" if report.verdict == "disagrees" else "no claim was judged"
 
 
 def _few(words: tuple[str, ...] | list[str]) -> str:
