@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from gradproof_proto.tensors import from_tensor
@@ -76,9 +76,8 @@ def value_of(message: check_pb2.Derivative, sparse: Sparse) -> Any:
         from scipy.sparse import coo_array
 
         indices = from_tensor(message.sparse.indices)
-        return coo_array(
-            (np.array(from_tensor(message.sparse.values)), tuple(indices.T)), shape=shape
-        )
+        values: Any = np.array(from_tensor(message.sparse.values))
+        return coo_array((values, tuple(indices.T)), shape=cast("Any", shape))
     return dense(message)
 
 

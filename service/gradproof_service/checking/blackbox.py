@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradproof_service.arrays import FLOATS, Array, Structure
-from gradproof_service.checking.claims import Asker, rule_seeds
+from gradproof_service.checking.claim_form import rule_seeds
 from gradproof_service.checking.compare import Pair, compare, overall, row_scale
 from gradproof_service.checking.differences import Estimate, directional, representable
+from gradproof_service.checking.judge import Asker
 from gradproof_service.checking.report import (
     Answer,
     Ask,

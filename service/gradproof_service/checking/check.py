@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradproof_service.arrays import Array
-from gradproof_service.checking.claims import Asker, Judge, judge_claim
+from gradproof_service.checking.claims import judge_claim
 from gradproof_service.checking.compare import overall
+from gradproof_service.checking.judge import Asker, Judge
 from gradproof_service.checking.margins import Edge, edges
 from gradproof_service.checking.reference import Reference, refer
 from gradproof_service.checking.report import (

@@ -178,11 +178,9 @@ def _coverage(sides: list[tuple[str, Array]], chosen: list[int]) -> Coverage:
     unseen: list[str] = []
     seen = 0
     for label, both in sides:
-        shown = both[chosen].any(axis=0)
-        seen += int(shown.sum())
+        shown: list[bool] = np.asarray(both[chosen].any(axis=0)).tolist()
+        seen += sum(shown)
         unseen += [
-            f"{label}: {side}"
-            for side, s in zip(("false", "true"), list(shown), strict=True)
-            if not s
+            f"{label}: {side}" for side, s in zip(("false", "true"), shown, strict=True) if not s
         ]
     return Coverage(len(chosen), 2 * len(sides), seen, tuple(unseen))

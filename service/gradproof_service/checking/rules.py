@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradproof_service.arrays import Array, type_of
-from gradproof_service.checking.claims import Judge, judge_values, rule_seeds
+from gradproof_service.checking.claim_form import rule_seeds
+from gradproof_service.checking.claims import judge_values
+from gradproof_service.checking.judge import Judge
 from gradproof_service.checking.reference import refer
 from gradproof_service.checking.report import Claim, Comparison, Kind, Options, Source, Verdict
 from gradproof_service.checking.scene import Scene

@@ -1,0 +1,136 @@
+"""What is told of a claim that is wrong, too large, or right with digits lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradproof_service.arrays import Array, type_of, type_of_array
+from gradproof_service.checking.judge import Expected, Judge, pair_of
+from gradproof_service.checking.report import (
+    Claim,
+    Comparison,
+    Kind,
+    Verdict,
+)
+from gradproof_service.diagnostic import Finding, Severity
+from gradproof_service.graph.graph import Graph
+from gradproof_service.graph.typing import type_program
+from gradproof_service.graph.upcast import upcast
+
+if TYPE_CHECKING:
+    from gradproof_service.checking.causes import Cause
+
+WHOLE = 0.995
+"""What explains this much of a difference needs no runners-up beside it."""
+
+
+def too_large(judge: Judge, claim: Claim, o: int, i: int, claimed: Array) -> Comparison:
+    """A claim about a Jacobian that was not formed is left open, with what to claim instead."""
+    pair = pair_of(judge, claim, o, i)
+    return Comparison(
+        output=pair.output, input=pair.input, second_input=pair.second_input, kind=claim.kind,
+        subject=judge.subject, against=judge.reference.source, verdict=Verdict.INCONCLUSIVE,
+        reason="budget", detail="the Jacobian is too large to be formed; claim a vjp or a jvp",
+        entries_total=int(claimed.size), power=float("inf"),
+    )  # fmt: skip
+
+
+def differs(
+    judge: Judge, claim: Claim, o: int, i: int, c: Comparison, claimed: Array, expected: Expected,
+    seeds: Array | None,
+) -> Finding:  # fmt: skip
+    """The finding about a wrong claim: numbers, the entry furthest off, the cause and its place."""
+    pair = pair_of(judge, claim, o, i)
+    kind = claim.kind.name.lower()
+    where = f" at {list(c.worst_index)}" if c.worst_index else ""
+    wrong = f"{c.entries_wrong} of {c.entries} entries differ" if c.entries > 1 else "it differs"
+    cause = _cause(judge, claim, o, i, claimed, expected, seeds)
+    places = () if cause is None else (*cause.culprit, *cause.locations)
+    return Finding(
+        "GP800", "derivative-differs", Severity.ERROR,
+        f"the claimed {kind} of {pair.output} by {pair.input} is wrong: {wrong} "
+        f"from the reference; worst{where}: claimed {c.claimed:.10g}, "
+        f"reference {c.reference:.10g}, allowed error {c.error_bar:.2g}",
+        input=pair.input, output=pair.output,
+        location=cause.culprit[0] if cause is not None and cause.culprit else claim.location,
+        elements=(c.worst_index,) if c.worst_index else (),
+        numbers=(("claimed", c.claimed), ("reference", c.reference), ("error_bar", c.error_bar)),
+        cause="" if cause is None else _told(cause),
+        mend="correct the derivative of that argument", related=tuple(dict.fromkeys(places)),
+    )  # fmt: skip
+
+
+def _cause(
+    judge: Judge, claim: Claim, o: int, i: int, claimed: Array, expected: Expected,
+    seeds: Array | None,
+) -> Cause | None:  # fmt: skip
+    """Why the claim differs, with the line of a claim that was recorded, when numbers name it."""
+    from gradproof_service.checking.causes import find_cause  # only what is wrong pays for it
+
+    scene = judge.scene
+    shape = expected.value.shape
+    flat = None if seeds is None else seeds.reshape(len(seeds), -1).astype(np.float64)
+    graph, inputs = _recorded(judge, claim, seeds)
+    return find_cause(
+        scene, o, i, claimed.reshape(shape), expected.value,
+        np.broadcast_to(expected.bar, shape), graph, inputs,
+        seeds=flat if claim.kind is Kind.VJP else None,
+        tangents=flat if claim.kind in (Kind.JVP, Kind.HVP) else None,
+        result_index=claim.result_index,
+    )  # fmt: skip
+
+
+def _recorded(
+    judge: Judge, claim: Claim, seeds: Array | None
+) -> tuple[Graph | None, tuple[Array, ...] | None]:
+    """The claim as a float64 graph and what to give it, when it is a program or was recorded."""
+    index = claim.traced if claim.traced >= 0 else claim.function
+    program, scene = judge.program, judge.scene
+    if program is None or not 0 <= index < len(program.functions) or scene.gradient_of:
+        return None, None
+    given = list(scene.inputs) if seeds is None else [*scene.inputs, seeds[0]]
+    if len(program.functions[index].inputs) != len(given):
+        return None, None
+    kept = [*scene.original.input_types, *([] if seeds is None else [type_of_array(seeds[0])])]
+    graph, _ = type_program(
+        replace(program, entry=index), [type_of(t.dtype, t.shape) for t in kept]
+    )
+    return (None, None) if graph is None else (upcast(graph), tuple(np.asarray(x) for x in given))
+
+
+def _told(cause: Cause) -> str:
+    """The cause as one line; its runners-up only where it leaves something unexplained."""
+    said = f"{cause.code} {cause.name}: {cause.text}"
+    if cause.culprit_text and cause.culprit_text != cause.text:
+        said += f"; {cause.culprit_text}"
+    if cause.explained > WHOLE:
+        return said
+    others = "".join(f"; or {code}: {text}" for code, text, _ in cause.alternatives)
+    return f"{said} ({cause.explained:.0%} explained){others}"
+
+
+def note_precision(
+    judge: Judge, claim: Claim, o: int, i: int, c: Comparison, claimed: Array, expected: Expected
+) -> None:
+    """A claim that is right but has lost digits that rounding alone does not explain."""
+    reference = expected.value.reshape(claimed.shape)
+    with np.errstate(all="ignore"):
+        explained = 64 * expected.bar.reshape(claimed.shape) + 2.0**-48 * np.abs(reference)
+        lost = np.abs(claimed - reference) > explained
+    if judge.scene.coarse or claimed.dtype != np.float64 or not lost.any():
+        return
+    pair = pair_of(judge, claim, o, i)
+    judge.findings.append(
+        Finding(
+            "GP805", "digits-lost", Severity.WARNING,
+            f"the claimed {claim.kind.name.lower()} of {pair.output} by {pair.input} is right to "
+            f"{c.digits:.1f} digits where float64 gives more; a float32 temporary or a cancellation "
+            "loses the rest",
+            input=pair.input, output=pair.output, location=claim.location,
+            numbers=(("digits", c.digits), ("entries", float(lost.sum()))),
+            mend="keep every temporary in float64",
+        )
+    )  # fmt: skip
