@@ -97,6 +97,8 @@ def by_input(part: Any, around: Around) -> list[tuple[int, Any]]:
         return [(leaf_names[name], value) for name, value in part.items()]
     if isinstance(part, Mapping) and part and set(part) <= set(names):
         parts = [(group, part[group[0]]) for group in groups if group[0] in part]
+    elif len(groups) == 1 and (position := _position(part, groups[0], around)) >= 0:
+        parts = [(groups[0], part[position])]
     elif len(groups) == 1 and not (isinstance(part, tuple) and len(part) == 1):
         parts = [(groups[0], part)]
     elif isinstance(part, tuple | list) and len(part) == len(groups):
@@ -121,6 +123,25 @@ def by_input(part: Any, around: Around) -> list[tuple[int, Any]]:
                 " flows), or choose the inputs that are claimed with wrt="
             )
     return pairs
+
+
+def _position(part: Any, group: tuple[str, list[int]], around: Around) -> int:
+    """Where the wanted argument stands in a tuple of one part for each argument of the function; -1 when it is none.
+
+    One wanted argument may also be claimed alone, as a tuple of numbers: then its own part does not have its shape.
+    """
+    names = [name for name, _ in around.arguments.top_level()]
+    if not isinstance(part, tuple) or len(part) != len(names) or len(names) == 1:
+        return -1
+    position = names.index(group[0])
+    own = part[position]
+    if all(other is None for k, other in enumerate(part) if k != position):
+        return position
+    if own is None or isinstance(own, Mapping | list | tuple):
+        return position if own is None or len(group[1]) > 1 else -1
+    shape = around.arguments.leaves[group[1][0]].value.shape
+    came = tuple(np.shape(own))
+    return position if came[len(came) - len(shape) :] == shape else -1
 
 
 def _leaves(value: Any, name: str, leaves: Sequence[int], around: Around) -> list[tuple[int, Any]]:

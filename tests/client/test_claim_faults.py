@@ -193,3 +193,27 @@ def test_the_order_of_a_sum_is_no_state(client: gp.Client) -> None:
         return 2 * x * (1 + 2.0**-52 * (len(calls) % 2))
 
     assert client.check("sum(x**2)", at=(X,), claim=claim).verdict == "agrees"
+
+
+PARTS: dict[str, dict[str, Any]] = {
+    "none for whole numbers": {
+        "f": lambda a, i: np.sum(a[i] ** 2), "at": (X, np.array([0, 2])),
+        "claim": lambda a, i: (2 * a * np.bincount(i, minlength=3), None),
+    },
+    "zeros for whole numbers": {
+        "f": lambda i, a: np.sum(a[i] ** 2), "at": (np.array([0, 2]), X),
+        "claim": lambda i, a: (0 * i, 2 * a * np.bincount(i, minlength=3)),
+    },
+    "all, of which one is wanted": {"f": f, "at": (W, X), "claim": df, "wrt": "x"},
+    "one of a rule's": {"f": g, "at": (W, X), "claim": g_vjp, "claim_kind": "vjp", "wrt": "w"},
+    "numbers in a tuple": {"f": lambda x, n: np.sum(x**2) * n, "at": (X[:2], np.array(1)), "claim": tuple(2 * X[:2])},
+    "scalars": {"f": lambda x, n: x**2 * n, "at": (3.0, np.array(2)), "claim": lambda x, n: (2 * x * n, None)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_for_each_argument_is_read_by_its_place(name: str, client: gp.Client) -> None:
+    """What is not differentiated may have a part too, None or numbers; the wanted one is found by its place."""
+    case = dict(PARTS[name])
+    report = client.check(case.pop("f"), **case)
+    assert report.verdict == "agrees", gp.testing.explain(report)
