@@ -62,7 +62,7 @@ def check(
             comparisons=tuple(_unanswered(scene)), options=options,
         )  # fmt: skip
     near = edges(scene, values)
-    findings += _at_kink(scene, near)
+    findings += _at_kink(scene, near, options.profile.name.lower())
     first = _order(scene, near, options)
     comparisons = [*first.reference.comparisons, *first.witness.comparisons]
     judges = {1: _judge(first, options, program, ask)}
@@ -233,7 +233,7 @@ def _unanswered(scene: Scene) -> list[Comparison]:
     ]  # fmt: skip
 
 
-def _at_kink(scene: Scene, near: Sequence[Edge]) -> list[Finding]:
+def _at_kink(scene: Scene, near: Sequence[Edge], profile: str) -> list[Finding]:
     """One finding for every node that stands exactly on a kink, a jump or a domain edge."""
     found: list[Finding] = []
     seen: set[int] = set()
@@ -244,13 +244,15 @@ def _at_kink(scene: Scene, near: Sequence[Edge]) -> list[Finding]:
         seen.add(edge.node)
         label = scene.graph.node_label(edge.node)
         op = scene.graph.sites[edge.node].op
+        theirs = op.conventions.get(profile, "")
         name = {"kink": "kink", "jump": "jump", "domain": "domain edge"}[edge.kind]
         found.append(
             Finding(
                 "GP203", "at-kink", Severity.WARNING,
                 f"{label} stands exactly on a {name} ({edge.text}) in {len(on)} "
                 f"{'entry' if len(on) == 1 else 'entries'}"
-                + (f"; gradproof returns: {op.kink}" if op.kink else ""),
+                + (f"; gradproof returns: {op.kink}" if op.kink else "")
+                + (f"; {profile} returns: {theirs}" if theirs else ""),
                 node=label, function=scene.graph.name, location=scene.graph.location(edge.node),
                 elements=tuple(tuple(int(n) for n in at) for at in on[:3]),
                 mend="check at a point beside it; any slope between the one-sided ones is right here",

@@ -77,7 +77,7 @@ ABS = unary(
     "abs", "absolute value", "y = |x|;  dy = sign(x) dx", np.abs,
     lambda xp, x, y: xp.sign(x),
     infer=infer_numeric, ulps=0.0,
-    kink="0 at x = 0 (torch and jax agree)",
+    kink="0 at x = 0 (torch; jax gives 1)", conventions={"jax": "1 at x = 0"},
     margins=(Margin("kink", "x = 0", lambda s, xs, ys: np.abs(xs[0])),),
 )  # fmt: skip
 
@@ -237,7 +237,8 @@ CLIP = Op(
         _clip_where(lambda xp, x, low, high: xp.greater(x, high)),
     ),
     batching="elementwise", ulps=0.0,
-    kink="on a bound x counts as inside: slope 1 (torch.clamp and jax.numpy.clip agree)",
+    kink="on a bound x counts as inside: slope 1 (torch.clamp; jax.numpy.clip gives one half)",
+    conventions={"jax": "one half on a bound"},
     margins=(
         Margin("kink", "x = low", lambda s, xs, ys: np.abs(xs[0] - xs[1])),
         Margin("kink", "x = high", lambda s, xs, ys: np.abs(xs[0] - xs[2])),

@@ -254,6 +254,7 @@ VECTOR_NORM = Op(
         Attr("ord", "float", "p: 2, 1, inf, -inf or another number but 0", 2.0),
     ),
     kink="0 at the zero vector (torch; jax gives nan); ord 1: 0 where x_i = 0; ord inf: ties share",
+    conventions={"jax": "nan at the zero vector"},
     margins=(Margin("kink", "the zero vector, an x_i = 0 or a tie, by ord", _norm_edge),),
     analytic=True, accumulates=True, ulps=2.0, exact=lambda s: abs(s["ord"]) == np.inf,
     cost=lambda s: 2.0 * s.ins[0].size, source="Array API vector_norm",

@@ -76,6 +76,7 @@ LEAKY_RELU = Op(
     _sample_with("negative_slope", None, 0.25, -0.5), jvp=(_leaky,), vjp=(_leaky,),
     attrs=(Attr("negative_slope", "float", "the slope a left of 0", 0.01),),
     batching="elementwise", margins=AT_ZERO, kink="a at x = 0 (torch; jax gives 1)",
+    conventions={"jax": "1 at x = 0"},
 )  # fmt: skip
 
 

@@ -193,6 +193,7 @@ MAX_POOL = Op(
     _infer_pool, _max, _sample_pool, jvp=(_max_tangent,), vjp=(_max_cotangent,),
     attrs=ATTRS, ulps=0.0, cost=lambda s: s.out.size * sum(s["window"]),
     kink="elements that tie share the slope equally, as in `max`; torch gives all to the first",
+    conventions={"torch": "all of the slope to the first that ties"},
     margins=(Margin("kink", "two elements of a window are largest", _tie),),
     source="ONNX MaxPool",
 )  # fmt: skip

@@ -160,6 +160,8 @@ class Op:
     margins: tuple[Margin, ...] = ()
     kink: str = ""
     """What the rules return at a tie or kink, in words; empty when the op is smooth."""
+    conventions: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What other libraries return there where they differ from us: "torch" or "jax" -> in words."""
     linear: tuple[int, ...] = ()
     """Operands in which the op is linear when the others are held."""
     analytic: bool = False

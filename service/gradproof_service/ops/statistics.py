@@ -123,6 +123,7 @@ STD = Op(
     jvp=(_std_tangent,), vjp=(_std_cotangent,),
     attrs=SPREAD_AXES, analytic=True, accumulates=True, cost=lambda s: 4 * s.ins[0].size,
     kink="0 where y = 0, the smallest subgradient (torch; jax gives NaN)",
+    conventions={"jax": "NaN where y = 0"},
     margins=(Margin("kink", "all elements are equal", _half_range),),
 )  # fmt: skip
 

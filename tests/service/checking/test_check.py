@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gradproof_service.checking.check import check
-from gradproof_service.checking.report import Claim, Kind, Options, Report, Source, Verdict
+from gradproof_service.checking.report import Claim, Kind, Options, Profile, Report, Source, Verdict
 from gradproof_service.diagnostic import Fault
 from scipy.optimize import rosen_der, rosen_hess
 
@@ -248,3 +248,14 @@ def test_a_network_with_a_forgotten_batch_size() -> None:
         report = checked(loss, point, *claims)
         wrong = {c.input for c in report.comparisons if c.verdict is Verdict.DISAGREES}
         assert wrong == {"w2", "b2"}
+
+
+@pytest.mark.parametrize(
+    ("profile", "said"), [(Profile.JAX, "jax returns: 1 at x = 0"), (Profile.TORCH, "")]
+)
+def test_a_profile_names_the_convention_of_others(profile: Profile, said: str) -> None:
+    """At a kink the finding says what the chosen library returns where it differs from us."""
+    report = checked(lambda xp, x: xp.abs(x), {"x": 0.0}, profile=profile)
+    (finding,) = [f for f in report.findings if f.code == "GP203"]
+    assert said in finding.message
+    assert ("returns: 1" in finding.message) == bool(said)
