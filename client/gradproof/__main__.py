@@ -5,27 +5,34 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import Final, NoReturn
-
-GARBAGE_THRESHOLD: Final = 100_000
-"""New objects between two collections: what is imported is no garbage, and Python looks after every 700."""
+from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Run the command and leave with its exit code, which `_cli/trouble.py` lists."""
-    gc.set_threshold(GARBAGE_THRESHOLD)
+    """Run the command and leave with its exit code, which `_cli/trouble.py` lists.
+
+    What is imported is no garbage. Python would look through it many times while it comes in, and once
+    more at the end, for a quarter of the time of a whole check; so it is set aside with `gc.freeze`.
+    """
+    gc.disable()
     folder = os.getcwd()  # noqa: PTH109  (pathlib costs more than all the rest of this function)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # `module:function` means the user's module, beside them
-    from gradproof._cli.app import run
-
     try:
-        code = run(sys.argv[1:])
+        from gradproof._cli.app import read
+
+        work = read(sys.argv[1:])
+        gc.freeze()
+        gc.enable()  # what the user's function leaves behind is collected as ever
+        code = work()
         sys.stdout.flush()
     except BrokenPipeError:  # the reader went away, as `head` does: nobody is left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    gc.freeze()  # a last collection of all that was imported would take a tenth of a whole check
+    except KeyboardInterrupt:  # before the work began, which tells its own interrupts
+        sys.stderr.write("error: interrupted\n")
+        code = 130
+    gc.freeze()
     sys.exit(code)
 
 

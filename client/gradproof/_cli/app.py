@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import typer
 from typer.main import get_command
 
 from gradproof._cli.commands import Work, app
-from gradproof._cli.trouble import guarded, say
+from gradproof._cli.trouble import INTERRUPTED, guarded, say
 
 NEGATIVE: Final = re.compile(r"-(?:[\d.(]|[A-Za-z_]\w*(?:$|\W))")
 """An argument that is an expression with a minus in front, not an option."""
@@ -25,19 +26,28 @@ OURS: Final = {
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code; a mistake in its usage is 2.
+    """Run one command line and return its exit code."""
+    return read(arguments)()
 
-    The work itself runs after Typer is done, which would end interrupts and broken pipes in its own way.
+
+def read(arguments: Sequence[str]) -> Work:
+    """What is left to do for a command line; a mistake in it is told here, and its work is to give 2.
+
+    The work is not done inside Typer, which would end interrupts and broken pipes in its own way.
     """
     words = with_negatives([a for a in arguments if a != DEBUG])
     try:
-        work: Work | int | None = get_command(app).main(
+        asked: Work | int | None = get_command(app).main(
             words, prog_name="gradproof", standalone_mode=False
         )
     except typer.TyperException as error:
         say(sentence(error))
-        return error.exit_code
-    return guarded(work, debug=DEBUG in arguments) if callable(work) else work or 0
+        return partial(int, error.exit_code)
+    if callable(asked):
+        return partial(guarded, asked, debug=DEBUG in arguments)
+    if asked == INTERRUPTED:  # Typer ends so, without a word
+        say("interrupted")
+    return partial(int, asked or 0)
 
 
 def with_negatives(arguments: Sequence[str]) -> list[str]:
