@@ -26,10 +26,9 @@ import numpy as np
 
 from tests.bench import peers
 from tests.suites.derivatives import SUBJECTS
-from tests.suites.faults import Fault, faults_of, results
+from tests.suites.faults import Fault, faults_of, masked
 from tests.suites.hard import CASES
 from tests.suites.model import Subject
-from tests.suites.truth import MASKED, truth
 
 Judge = Callable[[Subject, Any], str]
 SLIPS = "slip in the source"
@@ -48,17 +47,6 @@ def row_of(fault: Fault) -> str:
     if fault.fault.startswith("relative-"):
         return f"one entry {fault.fault.removeprefix('relative-')}"
     return SLIPS if fault.line else "values spoiled"
-
-
-def masked(fault: Fault) -> bool:
-    """Whether the fault has no effect at its point."""
-    seeded = fault.subject.kind in ("vjp", "jvp")
-    pairs = zip(
-        results(fault.subject, fault.subject.claim),
-        results(fault.subject, fault.claim),
-        strict=True,
-    )
-    return max(truth(right, wrong, seeded).size for right, wrong in pairs) < MASKED
 
 
 def questions(quick: bool) -> Iterator[tuple[str, Subject, Any]]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tests.suites.model import Claim, Edit, Subject
+from tests.suites.truth import MASKED, truth
 
 Arrays = list[Any]
 Spoil = Callable[[Any, Any, np.random.Generator], Any]
@@ -136,6 +137,13 @@ def results(subject: Subject, claim: Claim) -> Arrays:
         each = [claim(*args, seed) for seed in seeds_of(subject)]
     each = [e if isinstance(e, tuple) else (e,) for e in each]
     return [np.stack([np.asarray(e[k]) for e in each]) for k in range(len(each[0]))]
+
+
+def masked(fault: Fault) -> bool:
+    """Whether the fault has no effect at its point."""
+    seeded = fault.subject.kind in ("vjp", "jvp")
+    right, wrong = results(fault.subject, fault.subject.claim), results(fault.subject, fault.claim)
+    return max(truth(r, w, seeded).size for r, w in zip(right, wrong, strict=True)) < MASKED
 
 
 def _one_entry(factor: float) -> Spoil:
@@ -271,16 +279,6 @@ SPOILS: dict[str, Spoil] = {
     "nan": _not_a_number,
     "shape": _reshaped,
 }
-
-CAUSES: dict[str, tuple[str, ...]] = {
-    "sign": ("F01", "F06"), "double": ("F01", "F06"), "half": ("F01", "F05", "F06"), "mean-for-sum": ("F01",),
-    "sum-for-mean": ("F01", "F06"), "units": ("F01",), "detached": ("F14",), "transpose": ("F03",), "permuted": ("F03",),
-    "zeroed-row": ("F04",), "zeroed-column": ("F04",), "zeroed": ("F04",), "negative-side": ("F13",),
-    "batch": ("F02", "F04", "F05"), "symmetric": ("F07",), "triangle": ("F07",), "conj": ("F09",),
-    "missing-path": ("F05", "F06", "F14"), "overwritten": ("F02", "F05", "F06"), "missing-factor": ("F11", "F01"),
-    "one-branch": ("F13", "F11", "F14"), "wrong-point": ("F11", "F06"), "stale": ("F11", "F06"), "nan": ("F14",),
-}  # fmt: skip
-"""Fingerprints that name a class of mistake rightly; a class without a row is not scored by cause."""
 
 
 def faults_of(subject: Subject, arguments: str = "all") -> list[Fault]:

@@ -15,7 +15,7 @@ Claim = Callable[..., Any]
 class Edit:
     """One slip of the pen: `old` stands once in the derivative's source and becomes `new`.
 
-    `fault` is the class of mistake, a key of `faults.CLASSES`.
+    `fault` is the class of mistake, a word of the suite, a key of `causes.CODES`.
     """
 
     fault: str
