@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from gradproof_proto.tensors import from_tensor
@@ -268,42 +267,9 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything in the report as plain values; equal reports give equal dicts."""
-        return {
-            "verdict": self.verdict,
-            "function": self.function,
-            "origin": {
-                "name": self.name,
-                "carriage": self.carriage,
-                "reason": self.carriage_reason,
-            },
-            "comparisons": [_plain(c, COMPARISON_FIELDS) for c in self.comparisons],
-            "findings": [_finding(f) for f in self.findings],
-            "outputs": {name: array_to_plain(a) for name, a in self.outputs.items()},
-            "derivatives": [
-                {
-                    **_plain(d, ("kind", "output", "input", "second_input")),
-                    "value": array_to_plain(d.value),
-                }
-                for d in self.derivatives
-            ],
-            "witnesses": list(self.witnesses),
-            "evaluations": self.evaluations,
-            "entries_checked": self.entries_checked,
-            "entries_total": self.entries_total,
-            "directions": self.directions,
-            "proofs": [_plain(p, PROOF_FIELDS) for p in self.proofs],
-            "points": [
-                {
-                    "at": {name: array_to_plain(x) for name, x in p.at.items()},
-                    "verdict": p.report.verdict,
-                }
-                for p in self.points
-            ],
-            "worst": self.worst,
-            "coverage": None if self.coverage is None else _plain(self.coverage, COVERAGE_FIELDS),
-            "program_digest": self.message.program_digest.hex(),
-            "service_version": self.message.service_version,
-        }
+        from gradproof._report_plain import report_to_plain
+
+        return report_to_plain(self)
 
     def to_json(self, indent: int | None = 2) -> str:
         """`to_dict` as JSON with sorted keys; what is not finite is written as text, such as "inf"."""
@@ -311,17 +277,6 @@ class Report:
 
     def __repr__(self) -> str:
         return f"<Report {self.name}: {self.verdict}, {len(self.comparisons)} comparisons, {len(self.findings)} findings>"
-
-
-COMPARISON_FIELDS: Final = (
-    "point", "output", "input", "second_input", "kind", "subject", "against", "verdict", "reason", "detail", "entries",
-    "entries_total", "entries_wrong", "entries_unclear", "directions", "digits", "worst_index", "claimed",
-    "reference", "error_bar", "max_abs_error", "max_rel_error", "power",
-)  # fmt: skip
-
-
-PROOF_FIELDS: Final = ("output", "input", "kind", "planted", "caught", "missed")
-COVERAGE_FIELDS: Final = ("wanted", "points", "sides", "sides_seen", "unseen", "left_out")
 
 
 def dense(message: pb.Derivative) -> Array:
@@ -332,63 +287,3 @@ def dense(message: pb.Derivative) -> Array:
     out: Array = np.zeros(tuple(message.sparse.shape), values.dtype)
     out[tuple(from_tensor(message.sparse.indices).T)] = values
     return out
-
-
-def number_to_plain(value: float) -> float | str:
-    """A number as JSON can hold it: what is not finite becomes text."""
-    return value if math.isfinite(value) else str(value)
-
-
-def array_to_plain(array: Array) -> Any:
-    """An array as nested lists."""
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        array = np.where(
-            np.isfinite(array), array.astype(object), np.vectorize(str, otypes=[object])(array)
-        )
-    return array.tolist()
-
-
-def _plain(view: Any, fields: tuple[str, ...]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for name in fields:
-        value = getattr(view, name)
-        out[name] = (
-            number_to_plain(value)
-            if isinstance(value, float)
-            else list(value)
-            if isinstance(value, tuple)
-            else value
-        )
-    return out
-
-
-def _finding(f: Finding) -> dict[str, Any]:
-    fields = (
-        "point",
-        "code",
-        "name",
-        "severity",
-        "message",
-        "node",
-        "op",
-        "input",
-        "output",
-        "element_count",
-        "cause",
-        "mend",
-        "confirmed",
-    )
-    return {
-        **_plain(f, fields),
-        "location": _location(f.location),
-        "elements": [list(e) for e in f.elements],
-        "numbers": {k: number_to_plain(v) for k, v in f.numbers.items()},
-        "related": [_location(r) for r in f.related],
-    }
-
-
-def _location(place: Location) -> dict[str, Any] | None:
-    if not place:
-        return None
-    fields = ("file", "line", "column", "end_line", "end_column", "scope", "source_node")
-    return {**_plain(place, fields), "callers": [_plain(c, fields) for c in place.callers]}
