@@ -26,8 +26,8 @@ def gaussian_diagonal_gradient(x, mu, log_sigma):
 
 
 def gaussian_full(x, mu, S):
-    """Negative log-likelihood under N(mu, S), through the Cholesky factor."""
-    L = np.linalg.cholesky(S)
+    """Negative log-likelihood under N(mu, S), through the Cholesky factor of the symmetrised S."""
+    L = np.linalg.cholesky(0.5 * (S + S.T))
     u = np.linalg.solve(L, x - mu)
     return 0.5 * np.sum(u * u) + np.sum(np.log(np.diagonal(L)))
 
