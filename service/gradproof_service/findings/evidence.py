@@ -142,8 +142,9 @@ def _coverage(told: Told) -> Iterator[Seen]:
     )
     if report.directions and any(c.directions for c in witnessed) and entries < FULL * total:
         yield Seen(
-            f"the independent witness looked at {entries} of {total} entries one by one and at the others "
-            f"along {report.directions} directions; a claim is compared with the reference in every entry", numbers=(("entries", float(entries)), ("of", float(total))),
+            f"the independent witness looked at {entries} of {total} entries one by one and at the "
+            f"others along {report.directions} directions; a claim is compared in every entry",
+            numbers=(("entries", float(entries)), ("of", float(total))),
         )  # fmt: skip
 
 

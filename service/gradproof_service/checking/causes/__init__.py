@@ -33,12 +33,24 @@ LEAST = 0.9
 NAMES = {
     **{f.code: (f.name, f.meaning) for f in FINGERPRINTS},
     **{code: (name, meaning) for code, name, meaning in PLACES},
-    "F17": ("culprit-line", "a line of the claimed derivative whose operands are right and whose result is not"),
+    "F17": (
+        "culprit-line",
+        "a line of the claimed derivative whose operands are right and whose result is not",
+    ),
 }
 """Code -> (name, what it means) of every cause."""
 _ORDER = {
     code: k
-    for k, code in enumerate([*(f.code for f in FINGERPRINTS if f.code not in ("F12", "F15")), "F05", "F06", "F12", "F15", "F16"])
+    for k, code in enumerate(
+        [
+            *(f.code for f in FINGERPRINTS if f.code not in ("F12", "F15")),
+            "F05",
+            "F06",
+            "F12",
+            "F15",
+            "F16",
+        ]
+    )
 }
 
 
@@ -95,7 +107,11 @@ def find_cause(
     sizes = scene.size_out(o), scene.size_in(i)
     given = tangents if seeds is None else seeds
     expected = sizes if given is None else (len(given), sizes[tangents is None])
-    if (rows, columns) != expected or not np.isfinite(m.reference).all() or not np.isfinite(bar).all():
+    if (
+        (rows, columns) != expected
+        or not np.isfinite(m.reference).all()
+        or not np.isfinite(bar).all()
+    ):
         return None
     matches = _searched(m)
     culprit = None
@@ -112,7 +128,16 @@ def find_cause(
 
 _SETTLES = ("F08",)
 """No mistake in a rule: where this explains everything, no place is looked for."""
-_TROUBLE = (ArithmeticError, ValueError, TypeError, LookupError, AssertionError, AttributeError, MemoryError, IllTyped)
+_TROUBLE = (
+    ArithmeticError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AssertionError,
+    AttributeError,
+    MemoryError,
+    IllTyped,
+)
 """What numbers and shapes that nobody foresaw can raise in a search: the search ends, the check goes on."""
 
 

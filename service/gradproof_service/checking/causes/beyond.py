@@ -44,7 +44,9 @@ def op_wide(flow: Flow) -> list[Match]:
             if budget <= 0:
                 return []
             budget -= 1
-            made = sweep(flow, wrong=lambda u, op=op, name=name: u.x_bar if u.op != op else _wrong(u, name))
+            made = sweep(
+                flow, wrong=lambda u, op=op, name=name: u.x_bar if u.op != op else _wrong(u, name)
+            )
             if not np.isfinite(made).all():
                 continue
             seen = made if flow.whole else made @ flow.directions.T
@@ -99,7 +101,10 @@ def pairs(flow: Flow) -> list[Match]:
         size = np.linalg.norm(term)
         if size <= np.linalg.norm(tolerance(flow, term)):
             continue
-        if all(abs(abs(np.vdot(term, d)) - size * np.linalg.norm(d)) > 1e-9 * size * np.linalg.norm(d) for _, _, d in distinct):
+        if all(
+            abs(abs(np.vdot(term, d)) - size * np.linalg.norm(d)) > 1e-9 * size * np.linalg.norm(d)
+            for _, _, d in distinct
+        ):
             distinct.append((text, node, term))
         if len(distinct) >= TERMS:
             break
@@ -134,7 +139,11 @@ def _two(target: Array, a: Array, b: Array) -> tuple[float, float]:
 
 def _signed(c: float) -> str:
     size = "" if abs(c) == 1 else f"{abs(c):g} times "
-    return f"{'-' if c < 0 else '+'} {size}".rstrip() if not size else f"{'-' if c < 0 else '+'} {size.strip()}"
+    return (
+        f"{'-' if c < 0 else '+'} {size}".rstrip()
+        if not size
+        else f"{'-' if c < 0 else '+'} {size.strip()}"
+    )
 
 
 def open_world(flow: Flow) -> list[Match]:

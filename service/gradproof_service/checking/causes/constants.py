@@ -63,7 +63,9 @@ class Sizes:
                 if near(sign * value):
                     return Named(sign * value, f"{minus}{text}")
                 if near(sign / value):
-                    return Named(sign / value, f"{minus}1/({text})" if " " in text else f"{minus}1/{text}")
+                    return Named(
+                        sign / value, f"{minus}1/({text})" if " " in text else f"{minus}1/{text}"
+                    )
         return self._shifted(near)
 
     def _lengths(self) -> Iterator[tuple[int, float, bool]]:
@@ -73,7 +75,11 @@ class Sizes:
                 yield n, 1.0 / n, True
 
     def _story(self, n: int, inverse: bool) -> str:
-        where = f"{n} is {self.lengths[n]}" if n in self.lengths else f"{n} is what {self.counts[n]} runs over"
+        where = (
+            f"{n} is {self.lengths[n]}"
+            if n in self.lengths
+            else f"{n} is what {self.counts[n]} runs over"
+        )
         if inverse:
             return f"{where}: a sum written as a mean"
         return f"{where}: a mean written as a sum"
@@ -93,7 +99,11 @@ class Sizes:
                 (f"-1/{n}", -1 / n, f"{n} times too small with the sign turned"),
                 (f"2*{n}", 2 * n, f"a mean over {n} written as a sum, and a factor 2 too many"),
                 (f"{n}/2", n / 2, f"a mean over {n} written as a sum, and a factor 2 missing"),
-                (f"1/(2*{n})", 0.5 / n, f"a sum written as a mean over {n}, and a factor 2 missing"),
+                (
+                    f"1/(2*{n})",
+                    0.5 / n,
+                    f"a sum written as a mean over {n}, and a factor 2 missing",
+                ),
                 (f"2/{n}", 2 / n, f"a sum written as a mean over {n}, and a factor 2 too many"),
                 (f"sqrt({n})", sqrt(n), f"a factor 1/sqrt({n}) is missing"),
                 (f"1/sqrt({n})", 1 / sqrt(n), f"a factor sqrt({n}) is missing"),
@@ -109,7 +119,9 @@ def sizes_of(graph: Graph) -> Sizes:
     for name, t in zip(graph.inputs, graph.input_types, strict=True):
         for axis, n in enumerate(t.shape):
             which = _ORDINALS[axis] if axis < len(_ORDINALS) else f"{axis + 1}th"
-            lengths.setdefault(n, f"the {which} axis of {name}" if t.rank > 1 else f"the length of {name}")
+            lengths.setdefault(
+                n, f"the {which} axis of {name}" if t.rank > 1 else f"the length of {name}"
+            )
     for name, t in zip(graph.inputs, graph.input_types, strict=True):
         lengths.setdefault(t.size, f"the number of elements of {name}")
     counts: dict[int, str] = {}
@@ -126,4 +138,3 @@ def sizes_of(graph: Graph) -> Sizes:
 
 def _shown(n: int, inverse: bool) -> str:
     return f"1/{n}" if inverse else str(n)
-

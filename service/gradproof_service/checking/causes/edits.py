@@ -93,18 +93,29 @@ def _elementwise(use: Use) -> Iterator[Edit]:
         x = np.asarray(use.xs[0], dtype=np.float64)
         for text, factor in UNARY:
             says = f"its slope is written {text}" if text != "1" else "its own slope is left out"
-            yield Edit(f"slope {text}", "F11", says, lambda f=factor: fitted(use.y_bar * f(x, y), use.shape))
+            yield Edit(
+                f"slope {text}",
+                "F11",
+                says,
+                lambda f=factor: fitted(use.y_bar * f(x, y), use.shape),
+            )
     elif len(use.xs) == 2:
         a = np.asarray(use.xs[use.operand], dtype=np.float64)
         b = np.asarray(use.xs[1 - use.operand], dtype=np.float64)
         for text, pair in BINARY:
             says = f"its slope is written {text}" if text != "1" else "its own slope is left out"
             yield Edit(
-                f"slope {text}", "F11", says, lambda f=pair: fitted(use.y_bar * f(a, b, y), use.shape)
+                f"slope {text}",
+                "F11",
+                says,
+                lambda f=pair: fitted(use.y_bar * f(a, b, y), use.shape),
             )
     elif use.op == "where":
         taken = np.asarray(use.xs[0], dtype=np.float64)
-        for text, mask in (("for both branches", np.ones_like(taken)), ("for the other branch", 1 - taken)):
+        for text, mask in (
+            ("for both branches", np.ones_like(taken)),
+            ("for the other branch", 1 - taken),
+        ):
             for opposite in (mask, 1 - mask) if text.endswith("other branch") else (mask,):
                 yield Edit(
                     f"mask {text}", "F13", f"its cotangent is passed {text}",
@@ -154,13 +165,23 @@ def _reduction(use: Use) -> Iterator[Edit]:
     x = np.asarray(use.xs[0], dtype=np.float64)
     y = spread(np.asarray(use.ys[0], dtype=np.float64))
     bar = spread(use.y_bar)
-    factors: list[tuple[str, Any]] = [("1", np.ones_like(x)), ("x", x), ("y", y + 0 * x), ("x - y", x - y)]
+    factors: list[tuple[str, Any]] = [
+        ("1", np.ones_like(x)),
+        ("x", x),
+        ("y", y + 0 * x),
+        ("x - y", x - y),
+    ]
     if axes:
         factors.append(("x - mean(x)", x - x.mean(axis=axes, keepdims=True)))
     with np.errstate(all="ignore"):
         factors += [("e^x", np.exp(x)), ("x/y", x / y), ("y/x", y / x), ("1/x", 1 / x + 0 * y)]
     for text, f in factors:
-        yield Edit(f"slope {text}", "F11", f"its slope is written {text}", lambda f=f: fitted(bar * f, use.shape))
+        yield Edit(
+            f"slope {text}",
+            "F11",
+            f"its slope is written {text}",
+            lambda f=f: fitted(bar * f, use.shape),
+        )
     for which, at in (("first", 0), ("last", -1)):
         mask = np.zeros(use.shape)
         where: list[Any] = [slice(None)] * len(use.shape)
@@ -187,9 +208,19 @@ def _matmul(use: Use) -> Iterator[Edit]:
         for turned, f in (("", factor), (" transposed", t(factor))):
             for bar_turned, g in (("", bar), (" transposed", t(bar))):
                 text = f"cotangent{bar_turned} @ {name}{turned}"
-                yield Edit(text, "F03", f"its rule is written {text}", lambda g=g, f=f: _product(g, f, use.shape))
+                yield Edit(
+                    text,
+                    "F03",
+                    f"its rule is written {text}",
+                    lambda g=g, f=f: _product(g, f, use.shape),
+                )
                 text = f"{name}{turned} @ cotangent{bar_turned}"
-                yield Edit(text, "F03", f"its rule is written {text}", lambda g=g, f=f: _product(f, g, use.shape))
+                yield Edit(
+                    text,
+                    "F03",
+                    f"its rule is written {text}",
+                    lambda g=g, f=f: _product(f, g, use.shape),
+                )
 
 
 def _product(a: Array, b: Array, shape: Shape) -> Array | None:
@@ -222,7 +253,12 @@ def _cumulative(use: Use) -> Iterator[Edit]:
     g = use.y_bar
     if g.shape[1:] == use.shape:
         axis = use.site["axis"]
-        yield Edit("forward", "F09", "its cotangent is summed from the wrong end", lambda: np.cumsum(g, axis=axis))
+        yield Edit(
+            "forward",
+            "F09",
+            "its cotangent is summed from the wrong end",
+            lambda: np.cumsum(g, axis=axis),
+        )
         turned = lambda: np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
         yield Edit("backward", "F09", "its cotangent is summed from the wrong end", turned)
         yield Edit("pass", "F05", "its cotangent is passed on without the sum", lambda: g)
@@ -237,27 +273,47 @@ def _solve(use: Use) -> Iterator[Edit]:
             made = np.matmul(matrix, g)
             return made if b.ndim > 1 else made[..., 0]
 
-        yield Edit("no transpose", "F03", "it solves with A where A^T is right", lambda: columns(np.linalg.inv(a)))
-        yield Edit("product", "F11", "it multiplies with A^T where it should solve", lambda: columns(a.T))
+        yield Edit(
+            "no transpose",
+            "F03",
+            "it solves with A where A^T is right",
+            lambda: columns(np.linalg.inv(a)),
+        )
+        yield Edit(
+            "product", "F11", "it multiplies with A^T where it should solve", lambda: columns(a.T)
+        )
         yield Edit("pass", "F11", "its own solve is left out", lambda: use.y_bar)
 
 
 def _inv(use: Use) -> Iterator[Edit]:
     y, g = np.asarray(use.ys[0], dtype=np.float64), use.y_bar
     t = lambda a: np.swapaxes(a, -1, -2)
-    yield Edit("no transpose", "F03", "the transposes of its rule are left out", lambda: -(y @ g @ y))
-    yield Edit("one side", "F11", "only one of the two inverses of its rule is used", lambda: -(t(y) @ g))
-    yield Edit("other side", "F11", "only one of the two inverses of its rule is used", lambda: -(g @ t(y)))
+    yield Edit(
+        "no transpose", "F03", "the transposes of its rule are left out", lambda: -(y @ g @ y)
+    )
+    yield Edit(
+        "one side", "F11", "only one of the two inverses of its rule is used", lambda: -(t(y) @ g)
+    )
+    yield Edit(
+        "other side", "F11", "only one of the two inverses of its rule is used", lambda: -(g @ t(y))
+    )
 
 
 def _permuted(use: Use) -> Iterator[Edit]:
     axes = use.site.attrs.get("axes")
     again = (0, *(len(use.shape) + a + 1 for a in axes)) if axes else ()
     if again and use.y_bar.transpose(again).shape[1:] == use.shape:
-        yield Edit("again", "F03", "its axes are permuted again instead of back", lambda: use.y_bar.transpose(again))
+        yield Edit(
+            "again",
+            "F03",
+            "its axes are permuted again instead of back",
+            lambda: use.y_bar.transpose(again),
+        )
     if use.y_bar[0].size == int(np.prod(use.shape)):
         flat = lambda order: np.stack([g.reshape(use.shape, order=order) for g in use.y_bar])
-        yield Edit("reshaped", "F03", "its cotangent is reshaped where its axes move", lambda: flat("C"))
+        yield Edit(
+            "reshaped", "F03", "its cotangent is reshaped where its axes move", lambda: flat("C")
+        )
         yield Edit("F order", "F03", "its cotangent is read in column order", lambda: flat("F"))
 
 
@@ -271,8 +327,12 @@ def _layer_norm(use: Use) -> Iterator[Edit]:
     h = use.y_bar * np.asarray(use.xs[1], dtype=np.float64)
     mean = lambda a: a.mean(axis=axes, keepdims=True)
     yield Edit("both held", "F05", "mean and variance are held constant", lambda: h * rstd)
-    yield Edit("variance held", "F05", "the variance is held constant", lambda: (h - mean(h)) * rstd)
-    yield Edit("mean held", "F05", "the mean is held constant", lambda: (h - hat * mean(h * hat)) * rstd)
+    yield Edit(
+        "variance held", "F05", "the variance is held constant", lambda: (h - mean(h)) * rstd
+    )
+    yield Edit(
+        "mean held", "F05", "the mean is held constant", lambda: (h - hat * mean(h * hat)) * rstd
+    )
 
 
 def _take(use: Use) -> Iterator[Edit]:
@@ -288,7 +348,9 @@ def _take(use: Use) -> Iterator[Edit]:
         np.moveaxis(z, axis, 0)[index] = np.moveaxis(use.y_bar, axis, 0)
         return z
 
-    yield Edit("overwritten", "F02", "repeated indices overwrite where they should accumulate", overwritten)
+    yield Edit(
+        "overwritten", "F02", "repeated indices overwrite where they should accumulate", overwritten
+    )
 
 
 def _structural(use: Use) -> Iterator[Edit]:
@@ -298,22 +360,52 @@ def _structural(use: Use) -> Iterator[Edit]:
         t = np.swapaxes(x_bar, -1, -2)
         yield _loose("transposed", "F03", "its cotangent is transposed", lambda: t)
         diagonal = np.eye(shape[-1])
-        yield _loose("diagonal only", "F04", "only the diagonal of its cotangent is kept", lambda: x_bar * diagonal)
-        yield _loose("lower only", "F07", "only the lower triangle of its cotangent is kept", lambda: np.tril(x_bar))
-        yield _loose("upper only", "F07", "only the upper triangle of its cotangent is kept", lambda: np.triu(x_bar))
-        yield _loose("symmetrised", "F07", "its cotangent is made symmetric", lambda: (x_bar + t) / 2)
-        yield _loose("doubled", "F07", "off-diagonal entries are counted twice", lambda: x_bar + t - x_bar * diagonal)
+        yield _loose(
+            "diagonal only",
+            "F04",
+            "only the diagonal of its cotangent is kept",
+            lambda: x_bar * diagonal,
+        )
+        yield _loose(
+            "lower only",
+            "F07",
+            "only the lower triangle of its cotangent is kept",
+            lambda: np.tril(x_bar),
+        )
+        yield _loose(
+            "upper only",
+            "F07",
+            "only the upper triangle of its cotangent is kept",
+            lambda: np.triu(x_bar),
+        )
+        yield _loose(
+            "symmetrised", "F07", "its cotangent is made symmetric", lambda: (x_bar + t) / 2
+        )
+        yield _loose(
+            "doubled",
+            "F07",
+            "off-diagonal entries are counted twice",
+            lambda: x_bar + t - x_bar * diagonal,
+        )
     if shape and shape[0] > 1:
         for which, at in (("first", 0), ("last", -1)):
             mask = np.zeros((shape[0],) + (1,) * (len(shape) - 1))
             mask[at] = 1
             yield _loose(
-                f"{which} only", "F04", f"only the {which} row of its cotangent is kept", lambda k=mask: x_bar * k
+                f"{which} only",
+                "F04",
+                f"only the {which} row of its cotangent is kept",
+                lambda k=mask: x_bar * k,
             )
             yield _loose(
-                f"{which} missing", "F04", f"the {which} row of its cotangent is zero", lambda k=mask: x_bar * (1 - k)
+                f"{which} missing",
+                "F04",
+                f"the {which} row of its cotangent is zero",
+                lambda k=mask: x_bar * (1 - k),
             )
-        yield _loose("flipped", "F03", "its cotangent is in reverse order", lambda: np.flip(x_bar, 1))
+        yield _loose(
+            "flipped", "F03", "its cotangent is in reverse order", lambda: np.flip(x_bar, 1)
+        )
 
 
 def _loose(name: str, code: str, says: str, make: Callable[[], Array | None]) -> Edit:

@@ -18,7 +18,9 @@ NODES = 400
 """Most nodes whose values are tried as a missing factor or a branch."""
 
 
-def derivatives_at(m: Mismatch, points: list[list[Array]], o: int | None = None, i: int | None = None) -> list[Array]:
+def derivatives_at(
+    m: Mismatch, points: list[list[Array]], o: int | None = None, i: int | None = None
+) -> list[Array]:
     """The rows (R, n) of output o by input i at each point; empty when that is too much work."""
     graph = m.scene.graph
     o, i = m.o if o is None else o, m.i if i is None else i
@@ -30,7 +32,8 @@ def derivatives_at(m: Mismatch, points: list[list[Array]], o: int | None = None,
     if rows.shape[1] != out.size:
         return []
     batched = [
-        np.repeat(np.stack([p[k] for p in points]), len(rows), axis=0) for k in range(len(graph.inputs))
+        np.repeat(np.stack([p[k] for p in points]), len(rows), axis=0)
+        for k in range(len(graph.inputs))
     ]
     seeds = np.tile(rows, (len(points), 1)).reshape(size, *out.shape)
     bars = evaluate(vjp(graph, (i,), (o,)), [*batched, seeds], tick=m.scene.tick)[-1]
@@ -92,7 +95,12 @@ def wrong_point(m: Mismatch) -> Iterable[Match]:
         others.append((f"at {name} transposed", x.T))
     for j in scene.wrt:
         if j != m.i and graph.types[j].shape == x.shape:
-            others.append((f"at the value of {graph.inputs[j]} in place of {name}", np.asarray(scene.inputs[j])))
+            others.append(
+                (
+                    f"at the value of {graph.inputs[j]} in place of {name}",
+                    np.asarray(scene.inputs[j]),
+                )
+            )
     points = [[*scene.inputs[: m.i], p, *scene.inputs[m.i + 1 :]] for _, p in others]
     if m.reference.size > 1 or m.significant(m.reference).any():
         for (text, point), made in zip(others, derivatives_at(m, points), strict=False):
@@ -117,7 +125,12 @@ def wrong_point(m: Mismatch) -> Iterable[Match]:
         for label, value in _values(m, m.claimed.size):
             made = value.reshape(m.claimed.shape)
             if _real(m, made) and np.unique(made).size > 1:
-                yield from m.matched("F10", f"claimed is the value of {label} itself, not a derivative", made, least=0.999)
+                yield from m.matched(
+                    "F10",
+                    f"claimed is the value of {label} itself, not a derivative",
+                    made,
+                    least=0.999,
+                )
 
 
 def _real(m: Mismatch, made: Array) -> bool:
@@ -154,11 +167,19 @@ def missing_factor(m: Mismatch) -> Iterable[Match]:
                 shown = text.format(label)
                 if _close(ratio[seen] * factor[seen], c):
                     says = f"true = claimed * {shown}{'' if c == 1 else f' * {1 / c:g}'}, entry by entry: that chain factor is missing"
-                    yield from m.matched("F11", says, np.where(seen, c * m.reference / np.where(seen, factor, 1.0), m.claimed))
+                    yield from m.matched(
+                        "F11",
+                        says,
+                        np.where(seen, c * m.reference / np.where(seen, factor, 1.0), m.claimed),
+                    )
                     return
                 if _close(ratio[seen] / factor[seen], c):
-                    says = f"claimed = {times}{shown} * true, entry by entry: that factor is too much"
-                    yield from m.matched("F11", says, np.where(seen, c * factor * m.reference, m.claimed))
+                    says = (
+                        f"claimed = {times}{shown} * true, entry by entry: that factor is too much"
+                    )
+                    yield from m.matched(
+                        "F11", says, np.where(seen, c * factor * m.reference, m.claimed)
+                    )
                     return
 
 

@@ -72,10 +72,19 @@ def block_factor(m: Mismatch) -> Iterable[Match]:
             continue
         table = np.ones(m.claimed.shape)
         table[seen] = whole
-        said = ", ".join(f"{k:g} in {plural(int(n), 'entry')}" for k, n in zip(kinds[:5], counts[:5], strict=True))
-        story = "overwritten instead of accumulated over its uses" if over is m.reference else "accumulated too often"
+        said = ", ".join(
+            f"{k:g} in {plural(int(n), 'entry')}"
+            for k, n in zip(kinds[:5], counts[:5], strict=True)
+        )
+        story = (
+            "overwritten instead of accumulated over its uses"
+            if over is m.reference
+            else "accumulated too often"
+        )
         prediction = m.reference / table if over is m.reference else m.reference * table
-        yield from m.matched("F02", f"{text} is a whole number by blocks, {said}: {story}", prediction)
+        yield from m.matched(
+            "F02", f"{text} is a whole number by blocks, {said}: {story}", prediction
+        )
 
 
 def lost_digits(m: Mismatch) -> Iterable[Match]:
@@ -88,7 +97,12 @@ def lost_digits(m: Mismatch) -> Iterable[Match]:
         relative = np.abs(m.gap[seen] / m.reference[seen])
     top, typical = float(relative.max()), float(np.median(relative))
     spread = np.unique(np.sign(m.gap[m.wrong])).size > 1 or np.ptp(relative) > 1e-3 * top
-    if not 0 < top < 1e-5 or (relative > 1e-3 * typical).mean() < 0.8 or typical < 1e-3 * top or not spread:
+    if (
+        not 0 < top < 1e-5
+        or (relative > 1e-3 * typical).mean() < 0.8
+        or typical < 1e-3 * top
+        or not spread
+    ):
         return
     inside = "float32 temporaries" if top < 2e-6 else "a difference quotient or low precision"
     text = f"right to {-np.log10(top):.1f} digits in all {plural(count, 'entry')} and no more: {inside}"
@@ -127,8 +141,16 @@ FINGERPRINTS: Final[tuple[Fingerprint, ...]] = (
 """In the order in which they are believed when several explain the same; lost digits last of all."""
 
 PLACES: Final[tuple[tuple[str, str, str], ...]] = (
-    ("F05", "missing-path", "the contribution of one use of a value is missing or counted too often"),
-    ("F06", "spurious-term", "a simple combination of the gradients of subexpressions too much or too little"),
+    (
+        "F05",
+        "missing-path",
+        "the contribution of one use of a value is missing or counted too often",
+    ),
+    (
+        "F06",
+        "spurious-term",
+        "a simple combination of the gradients of subexpressions too much or too little",
+    ),
     ("F16", "unknown-rule", "a mistake behind one value that is none of the usual ones"),
 )
 """What only a search through the graph can tell."""
@@ -142,7 +164,9 @@ def fingerprints(m: Mismatch) -> Iterator[Match]:
     for fingerprint in FINGERPRINTS:
         if few and fingerprint.code in _EVERYWHERE:
             continue
-        if (nan and fingerprint.code != "F14") or (m.tangents is not None and not fingerprint.shapeless):
+        if (nan and fingerprint.code != "F14") or (
+            m.tangents is not None and not fingerprint.shapeless
+        ):
             continue
         if not sharp and fingerprint.code not in ("F12", "F15"):
             continue

@@ -155,9 +155,7 @@ def flow_of(m: Mismatch) -> Flow | None:
     return flow
 
 
-def sweep(
-    flow: Flow, keep: bool = False, wrong: Callable[[Use], Array] | None = None
-) -> Array:
+def sweep(flow: Flow, keep: bool = False, wrong: Callable[[Use], Array] | None = None) -> Array:
     """One reverse sweep; the cotangent of input `i` as (R, n).
 
     `wrong(use)` may return another cotangent for a use: the sweep goes on with that one.

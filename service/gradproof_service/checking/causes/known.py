@@ -48,7 +48,9 @@ class Vocabulary:
         for k in known:
             if np.isfinite(k.value).all() and np.any(k.value):
                 self.by_size.setdefault(k.value.shape[1], []).append(k)
-        self._flat = {n: np.stack([k.value.reshape(-1) for k in ks]) for n, ks in self.by_size.items()}
+        self._flat = {
+            n: np.stack([k.value.reshape(-1) for k in ks]) for n, ks in self.by_size.items()
+        }
         self._norms = {n: np.linalg.norm(flat, axis=1) for n, flat in self._flat.items()}
 
     def likenesses(self, value: Array) -> Iterator[Likeness]:
@@ -121,7 +123,9 @@ def vocabulary(
                     say(f"the slope of {label}", "slope", use.shape, slope)
         if directions is not None:
             for v, tangent in tangents_at(m, inputs, directions).items():
-                shape = graph.types[v].shape + (graph.types[m.i].shape if len(directions) > 1 else ())
+                shape = graph.types[v].shape + (
+                    graph.types[m.i].shape if len(directions) > 1 else ()
+                )
                 say(f"the tangent of {_name(m, made, v)}", "cotangent", shape, tangent.T)
         for v, value in enumerate(values):
             if value is None:

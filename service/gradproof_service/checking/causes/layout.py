@@ -20,7 +20,9 @@ def permuted(m: Mismatch) -> Iterable[Match]:
         if made.shape != m.reference.shape or np.array_equal(made, m.reference):
             continue
         for sign, turned in ((1.0, ""), (-1.0, ", with the sign turned")):
-            found = list(m.matched("F03", f"claimed is the true derivative {text}{turned}", sign * made))
+            found = list(
+                m.matched("F03", f"claimed is the true derivative {text}{turned}", sign * made)
+            )
             if found:
                 yield from found
                 return
@@ -54,14 +56,19 @@ def _layouts(m: Mismatch) -> Iterator[tuple[str, Array]]:
                 yield f"of {m.input_name} {how}{tail}", turned.reshape(rows, -1)
         yield (
             f"of {m.input_name} read in column order",
-            np.stack([b.reshape(-1).reshape(m.in_shape, order="F") for b in block]).reshape(r.shape),
+            np.stack([b.reshape(-1).reshape(m.in_shape, order="F") for b in block]).reshape(
+                r.shape
+            ),
         )
     for axis in range(1, rank + 1):
         if block.shape[axis] > 1:
             which = _AXES[axis - 1] if axis <= len(_AXES) else f"{axis}th"
             yield f"reversed along the {which} axis", np.flip(block, axis).reshape(r.shape)
             for step in (1, -1):
-                yield f"shifted by {step} along the {which} axis", np.roll(block, step, axis).reshape(r.shape)
+                yield (
+                    f"shifted by {step} along the {which} axis",
+                    np.roll(block, step, axis).reshape(r.shape),
+                )
     if m.own_rows and rows > 1:
         yield "with the outputs in reverse order", r[::-1]
 
@@ -177,12 +184,21 @@ def wrong_axis(m: Mismatch) -> Iterable[Match]:
         if r.shape[axis] < 2:
             continue
         which = _AXES[axis - 1] if axis <= len(_AXES) else f"{axis}th"
-        along = f"along the {which} axis of {m.input_name}" if r.ndim > 2 else f"along {m.input_name}"
+        along = (
+            f"along the {which} axis of {m.input_name}" if r.ndim > 2 else f"along {m.input_name}"
+        )
         for text, way in ways:
             made = np.broadcast_to(way(r, axis), r.shape).reshape(m.reference.shape)
             if np.allclose(made, m.reference, rtol=1e-9, atol=0):
                 continue
-            found = list(m.matched("F09", f"claimed is the true derivative replaced by {text} {along}", made, least=0.999))
+            found = list(
+                m.matched(
+                    "F09",
+                    f"claimed is the true derivative replaced by {text} {along}",
+                    made,
+                    least=0.999,
+                )
+            )
             if found:
                 yield from found
                 return

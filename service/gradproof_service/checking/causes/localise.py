@@ -47,7 +47,11 @@ class Hit:
 
 def localise(flow: Flow, sizes: Sizes) -> list[Match]:
     """The classes of places that explain the claim, the plainest first; empty when none does."""
-    if not flow.uses or not np.isfinite(flow.claimed).all() or not np.isfinite(flow.reference).all():
+    if (
+        not flow.uses
+        or not np.isfinite(flow.claimed).all()
+        or not np.isfinite(flow.reference).all()
+    ):
         return []
     with np.errstate(all="ignore"):
         hits = [*_scaled(flow, sizes), *_edited(flow)]
@@ -148,10 +152,14 @@ def _edits_at(flow: Flow, use: Use) -> Iterator[Hit]:
         term, near, edit = terms[k].reshape(right.shape), float(nearest[k]), edits[k]
         if np.abs(term * near - right).max(initial=0.0) <= slack:
             continue
-        if (near != 1.0 and equations(flow, term) < 2) or not same(flow, target, near * term, right):
+        if (near != 1.0 and equations(flow, term) < 2) or not same(
+            flow, target, near * term, right
+        ):
             continue
         times = "" if near == 1.0 else f", times {near:g}"
-        says = f"at {label_of(flow, use)}, operand {value_label(flow, use.value)}: {edit.says}{times}"
+        says = (
+            f"at {label_of(flow, use)}, operand {value_label(flow, use.value)}: {edit.says}{times}"
+        )
         yield Hit((use.node,), edit.code, says, 2 if near != 1.0 else 0 if edit.plain else 1)
 
 
@@ -172,5 +180,3 @@ def _classes(flow: Flow, hits: Sequence[Hit]) -> list[Match]:
             text += f"; the numbers cannot tell it from a mistake at {listed(flow, others)}"
         matches.append(place(flow, hit.code, text, nodes))
     return matches
-
-

@@ -101,7 +101,9 @@ class Reading:
         return bool(left <= 1e-7 * np.linalg.norm(self.right))
 
 
-def walk(m: Mismatch, claim: Graph, inputs: Sequence[Array], result_index: int = 0) -> Culprit | None:
+def walk(
+    m: Mismatch, claim: Graph, inputs: Sequence[Array], result_index: int = 0
+) -> Culprit | None:
     """The claim's nodes that are wrong while all their operands are right, None when unclear.
 
     `inputs` are those of the function, for a vjp or a jvp one seed behind them. A jvp or a whole
@@ -115,7 +117,11 @@ def walk(m: Mismatch, claim: Graph, inputs: Sequence[Array], result_index: int =
 def _read(m: Mismatch, claim: Graph, inputs: Sequence[Array], result_index: int) -> Reading | None:
     scene = m.scene
     count = len(scene.inputs)
-    if len(claim) > NODE_LIMIT or len(scene.graph) > NODE_LIMIT or result_index >= len(claim.outputs):
+    if (
+        len(claim) > NODE_LIMIT
+        or len(scene.graph) > NODE_LIMIT
+        or result_index >= len(claim.outputs)
+    ):
         return None
     elements = sum(t.size for t in claim.types) + 10 * sum(t.size for t in scene.graph.types)
     if elements * POINTS > ELEMENT_LIMIT or len(claim.inputs) != len(inputs):
@@ -136,14 +142,20 @@ def _read(m: Mismatch, claim: Graph, inputs: Sequence[Array], result_index: int)
     if not points:
         return None
     batched = [
-        np.stack([np.asarray(p[k], dtype=claim.types[k].dtype) for p in points]) for k in range(count)
+        np.stack([np.asarray(p[k], dtype=claim.types[k].dtype) for p in points])
+        for k in range(count)
     ]
     batched += [np.stack([x] * len(points)) for x in extra]
     values: list[Any] = evaluate_all(claim, batched, tick=scene.tick)
     words = vocabulary(m, points, seed, sizes_of(scene.graph), directions)
     name = answer(m, directions)
     right = next(
-        (k.value for ks in words.by_size.values() for k in ks if k.label == name and k.kind == "cotangent"),
+        (
+            k.value
+            for ks in words.by_size.values()
+            for k in ks
+            if k.label == name and k.kind == "cotangent"
+        ),
         None,
     )
     output = claim.outputs[result_index]
@@ -193,7 +205,11 @@ def _culprit(r: Reading, m: Mismatch) -> Culprit | None:
     if not 1 <= len(lines) <= LINES or r.output in lines:
         text = f"{_label(r, r.output)}, which it returns, matches nothing{_operands(r, r.output)}"
         return _widened(r, r.output, _said(r, [r.output], text), region, doubtful)
-    return _said(r, lines, "one of these lines is wrong, or what is made of them: they match nothing that the right derivative is made of")
+    return _said(
+        r,
+        lines,
+        "one of these lines is wrong, or what is made of them: they match nothing that the right derivative is made of",
+    )
 
 
 def _widened(
@@ -217,12 +233,18 @@ def _widened(
     if r.alike.get(v) or found.factor:
         readers = [u for u in (*region, *doubtful) if v in steps[_maker(r, u)].operands]
         if found.factor:
-            readers = [u for u in sorted({*region, *doubtful}) if u > v and r.settles(u, r.batch(u) * found.factor)]
+            readers = [
+                u
+                for u in sorted({*region, *doubtful})
+                if u > v and r.settles(u, r.batch(u) * found.factor)
+            ]
         more += [u for u in readers if u not in above]
     made = r.claim.producer()
     places = dict.fromkeys((*found.locations, *(r.claim.location(made[u]) for u in more)))
     labels = dict.fromkeys((*found.nodes, *(r.claim.node_label(made[u]) for u in more)))
-    return replace(found, nodes=tuple(labels)[:LINES], locations=tuple(p for p in places if p)[:LINES])
+    return replace(
+        found, nodes=tuple(labels)[:LINES], locations=tuple(p for p in places if p)[:LINES]
+    )
 
 
 def _doubtful(r: Reading, region: Sequence[int]) -> list[int]:
@@ -253,7 +275,9 @@ def _mended(r: Reading, v: int) -> Culprit | None:
 
 def _region(r: Reading) -> list[int]:
     """Values from which the wrong result is made without a right value between, in order."""
-    factor = next((a.factor for a in r.alike.get(r.output, ()) if a.known.label and _is_answer(r, a)), None)
+    factor = next(
+        (a.factor for a in r.alike.get(r.output, ()) if a.known.label and _is_answer(r, a)), None
+    )
     seen = {r.output}
     stack = [r.output]
     while stack:
@@ -268,7 +292,9 @@ def _region(r: Reading) -> list[int]:
 
 
 def _is_answer(r: Reading, alike: Likeness) -> bool:
-    return alike.known.value.shape == r.right.shape and bool(np.array_equal(alike.known.value, r.right))
+    return alike.known.value.shape == r.right.shape and bool(
+        np.array_equal(alike.known.value, r.right)
+    )
 
 
 def _right(r: Reading, v: int, factor: float | None) -> bool:
@@ -282,7 +308,9 @@ def _right(r: Reading, v: int, factor: float | None) -> bool:
     if factor is None or factor == 1.0:
         return bool(found)
     flows = [a.factor for a in found if a.known.kind == "cotangent"]
-    return factor not in flows and any(a.factor == 1.0 or a.known.kind != "cotangent" for a in found)
+    return factor not in flows and any(
+        a.factor == 1.0 or a.known.kind != "cotangent" for a in found
+    )
 
 
 def _maker(r: Reading, v: int) -> int:
@@ -357,9 +385,7 @@ def _misused(r: Reading, v: int) -> Culprit | None:
 
 
 def _operands(r: Reading, v: int) -> str:
-    told = [
-        _told(r.alike[u][0]) for u in r.steps[_maker(r, v)].operands if r.alike.get(u)
-    ]
+    told = [_told(r.alike[u][0]) for u in r.steps[_maker(r, v)].operands if r.alike.get(u)]
     return f" while its operands do ({', '.join(dict.fromkeys(told))})" if told else ""
 
 

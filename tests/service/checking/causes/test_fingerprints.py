@@ -193,7 +193,11 @@ def test_a_hessian_is_read_like_a_jacobian() -> None:
     scene = gradient_scene(first.scene, 0)
     block = blocks_of(scene, "reverse")[0, 0]
     here = Stage(scene, 0, 0, block.value, 8 * block.bar + 1e-14)
-    for claimed, code in ((2 * here.right, "F01"), (np.triu(here.right), "F07"), (here.right * 0, "F14")):
+    for claimed, code in (
+        (2 * here.right, "F01"),
+        (np.triu(here.right), "F07"),
+        (here.right * 0, "F14"),
+    ):
         cause = here.cause(claimed)
         assert cause is not None
         assert cause.code == code

@@ -200,7 +200,11 @@ def test_no_op_makes_a_search_stumble(name: str) -> None:
         y = xp.sin(out)
         point = {f"x{n}": a for n, a in enumerate(operands)}
         here = stage(xp.finish([xp.sum(y * y) if rng_seed else y]), f"x{active[0]}", **point)
-        if not here.right.any() or not np.isfinite(here.right).all() or not np.isfinite(here.bar).all():
+        if (
+            not here.right.any()
+            or not np.isfinite(here.right).all()
+            or not np.isfinite(here.bar).all()
+        ):
             continue
         m = here.mismatch(2 * here.right)
         flow = flow_of(m)

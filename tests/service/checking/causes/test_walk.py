@@ -165,15 +165,25 @@ def test_forward_claims_are_walked_with_tangents(whole: bool) -> None:
     here = stage(lambda xp, x: xp.exp(xp.constant(A) @ xp.sin(x)), x=x)
     lines: Lines = {
         1: lambda xp, k: k.update(y=xp.exp(xp.constant(A) @ xp.sin(k["x"]))),
-        2: lambda xp, k: k.update(s=xp.constant(np.eye(5)) * xp.cos(k["x"]) if whole else xp.cos(k["x"]) * k["seed"]),
+        2: lambda xp, k: k.update(
+            s=xp.constant(np.eye(5)) * xp.cos(k["x"]) if whole else xp.cos(k["x"]) * k["seed"]
+        ),
         3: lambda xp, k: k.update(z=xp.tanh(xp.constant(A) @ k["s"])),
-        4: lambda xp, k: k.update(out=xp.expand_dims(k["y"], axes=(-1,)) * k["z"] if whole else k["y"] * k["z"]),
+        4: lambda xp, k: k.update(
+            out=xp.expand_dims(k["y"], axes=(-1,)) * k["z"] if whole else k["y"] * k["z"]
+        ),
     }
     tangents = None if whole else R.standard_normal((3, 5))
     claim = written(lines, {"x": x}, None if tangents is None else tangents[0])
     got = evaluate(claim, [x] if tangents is None else [x, tangents])[0]
     right = here.right if tangents is None else tangents @ here.right.T
-    m = replace(here.mismatch(here.right), claimed=got, reference=right, bar=1e-14 * np.abs(right), tangents=tangents)
+    m = replace(
+        here.mismatch(here.right),
+        claimed=got,
+        reference=right,
+        bar=1e-14 * np.abs(right),
+        tangents=tangents,
+    )
     culprit = walk(m, claim, [x] if tangents is None else [x, tangents[0]])
     assert culprit is not None
     assert culprit.locations[0].line == 3
