@@ -15,7 +15,6 @@ from gradproof_service.arrays import FLOATS, Array
 from gradproof_service.checking.scene import Scene
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.derive import reaches
-from gradproof_service.transforms.evaluate import evaluate
 
 DIGITS = (60, 120, 240)
 """Digits tried in turn, until two of them agree; steps are 10^(-digits/3) of the input's size, so
@@ -45,28 +44,28 @@ def extended_slopes(scene: Scene, i: int, directions: Array) -> Slopes | None:
         return None
     last: Array | None = None
     for digits in DIGITS:
-        value = _at(scene, i, directions, digits)
-        if value is None:
+        found = _at(scene, i, directions, digits)
+        if found is None:
             return None
+        value, size = found
         if last is not None:
             with np.errstate(all="ignore"):
                 change = np.abs(value - last)
                 settled = change <= AGREED * np.abs(value)
             if settled.all() or digits == DIGITS[-1]:
-                bar = change + 2.0**-50 * np.abs(value) + _resolution(scene, i, digits)
+                bar = change + 2.0**-50 * np.abs(value) + _resolution(scene, i, size, digits)
                 return Slopes(value, np.where(settled & np.isfinite(value), bar, np.inf))
         last = value
     return None
 
 
-def _resolution(scene: Scene, i: int, digits: int) -> float:
-    """What these digits cannot see of a slope: rounding of the function over the step."""
-    values = scene.flat_outputs(evaluate(scene.graph, scene.inputs, tick=scene.tick), 1)
-    size = np.abs(values[np.isfinite(values)]).max(initial=0.0) + 1e-300
-    return float(size / scene.scale(i).min(initial=1.0)) * 10.0 ** (8 - 2 * digits // 3)
+def _resolution(scene: Scene, i: int, size: float, digits: int) -> float:
+    """What these digits cannot see of a slope: rounding of a function of this size over the step."""
+    return (size + 1e-300) / float(scene.scale(i).min(initial=1.0)) * 10.0 ** (8 - 2 * digits // 3)
 
 
-def _at(scene: Scene, i: int, directions: Array, digits: int) -> Array | None:
+def _at(scene: Scene, i: int, directions: Array, digits: int) -> tuple[Array, float] | None:
+    """Slopes (D, m) in so many digits, and the largest size of the function met on the way."""
     import mpmath
 
     context: Any = mpmath.mp.clone()
@@ -74,16 +73,18 @@ def _at(scene: Scene, i: int, directions: Array, digits: int) -> Array | None:
     with context.workdps(digits):
         step = context.mpf(10) ** (-digits // 3)
         rows: list[list[float]] = []
+        size = 0.0
         try:
             for row in directions:
                 width = float(np.max(np.where(row != 0, scale, 0.0), initial=0.0)) or 1.0
                 h = step * context.mpf(width)
                 up = _values(scene, i, row, h, context)
                 down = _values(scene, i, row, -h, context)
+                size = max([size, *(abs(float(a)) for a in up)])
                 rows.append([float((a - b) / (2 * h)) for a, b in zip(up, down, strict=True)])
         except (TypeError, AttributeError, ValueError, ZeroDivisionError, OverflowError):
             return None
-    return np.array(rows, dtype=np.float64).reshape(len(directions), -1)
+    return np.array(rows, dtype=np.float64).reshape(len(directions), -1), size
 
 
 def _replayable(graph: Graph, i: int) -> bool:

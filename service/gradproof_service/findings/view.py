@@ -119,7 +119,7 @@ class View:
         if xs is None or not known:
             return None
         xp = Builder("one")
-        made = xp.add(site, tuple(xp.input(f"x{i}", t).id for i, t in enumerate(site.ins)))
+        made = xp.append(site, tuple(xp.input(f"x{i}", t).id for i, t in enumerate(site.ins)))
         alone = xp.finish([xp.value(made + j) for j in known])
         y_bars = [self.bars[self.out(k) + j] for j in known]
         for i, v in enumerate(operands):

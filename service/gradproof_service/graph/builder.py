@@ -123,7 +123,7 @@ class Builder:
         found = self._seen.get(key)
         if found is None:
             out = type_of_array(frozen.array)
-            found = self.add(Site(op, {"value": frozen}, (), (out,)), ())
+            found = self.append(Site(op, {"value": frozen}, (), (out,)), ())
             self._seen[key] = found
         return self.value(found)
 
@@ -131,7 +131,7 @@ class Builder:
         """A constant zero of this type that takes no memory until it is used."""
         return self.apply("full", value=0.0, shape=type.shape, dtype=type.dtype)
 
-    def add(self, site: Site, operands: tuple[int, ...], name: str = "") -> int:
+    def append(self, site: Site, operands: tuple[int, ...], name: str = "") -> int:
         """Append one node as it is and return the id of its first output."""
         first = len(self.types)
         if name:
@@ -148,7 +148,7 @@ class Builder:
         key = (site, operands)
         found = self._seen.get(key)
         if found is None:
-            self._seen[key] = found = self.add(site, operands, name)
+            self._seen[key] = found = self.append(site, operands, name)
         return found
 
     def apply(self, op_name: str, *operands: Any, **attrs: Any) -> Any:

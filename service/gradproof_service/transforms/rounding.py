@@ -27,6 +27,7 @@ from gradproof_service.transforms.evaluate import (
 )
 
 SAMPLES: Final = 6
+BLURRED: Final = 0.05
 TILE: Final = 65_537
 """Signs drawn per array; a prime, so that repeats of it never line up with an axis."""
 LEVELS: Final = (-7.0, -6.0, -5.0, -4.0, 4.0, 5.0, 6.0, 7.0)
@@ -78,6 +79,8 @@ def _bound(mean_move: Array, y: Array) -> Array:
     if y.dtype.kind != "f":
         return np.zeros(y.shape)
     bound = SIGMAS * mean_move
+    # with hardly a digit left the moves no longer show how far they reach: nothing is known closely
+    bound = np.where(bound > BLURRED * np.abs(y), 4 * bound, bound)
     return np.where(np.isfinite(bound) & np.isfinite(y), bound, np.inf)
 
 
