@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from gradproof_proto.tensors import is_masked
 
 from gradproof._errors import TargetError
 
@@ -247,7 +248,7 @@ def _slots(value: Any, name: str, leaves: list[Leaf], ints: list[str], as_floats
 def as_point(value: Any, name: str) -> Array:
     """A value of an input as an array of its own; Python numbers and lists of them as float64."""
     plain = not isinstance(value, np.ndarray | np.generic)
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         raise TargetError(
             f"{name}: expected a plain array, a masked one came; fill the masked elements first"
         )

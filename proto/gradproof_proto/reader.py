@@ -14,6 +14,7 @@ import numpy as np
 
 from gradproof_proto.call_graph import find_cycle
 from gradproof_proto.columns import (
+    Column,
     FunctionColumns,
     ProgramColumns,
     ProgramError,
@@ -242,11 +243,16 @@ def _calls(
     """For each function the functions that its nodes name in attributes, ascending. Rules are no calls."""
     named = [called_functions(row) for row in attrs]
     return tuple(
-        tuple(
-            sorted({callee for row in np.unique(function.attr).tolist() for callee in named[row]})
-        )
+        tuple(sorted({callee for row in _used(function.attr, len(named)) for callee in named[row]}))
         for function in functions
     )
+
+
+def _used(column: Column, rows: int) -> list[int]:
+    """The rows of a table that a column names, ascending; np.unique would load numpy.ma."""
+    named = np.zeros(rows, dtype=bool)
+    named[column] = True
+    return np.flatnonzero(named).tolist()
 
 
 def called_functions(row: AttrRow) -> tuple[int, ...]:

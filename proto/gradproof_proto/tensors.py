@@ -6,6 +6,7 @@ wire type is refused. The one exception is bfloat16, which NumPy cannot hold and
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
@@ -57,12 +58,18 @@ MAX_RANK = 32
 MAX_BYTES = 2**63 - 1
 
 
+def is_masked(array: object) -> bool:
+    """Whether this is a masked array; asked without loading numpy.ma, which no such array exists without."""
+    masked = sys.modules.get("numpy.ma")
+    return masked is not None and isinstance(array, masked.MaskedArray)
+
+
 def to_tensor(array: object) -> pb.Tensor:
     """Writes an array, or anything NumPy reads as one, as a wire tensor of the same dtype and shape.
 
     Raises ValueError for a masked array and for dtypes that have no wire form (objects, text, dates, extended precision).
     """
-    if isinstance(array, np.ma.MaskedArray):
+    if is_masked(array):
         raise ValueError(
             "tensor: expected a plain array, a masked array came; fill the masked elements first."
         )

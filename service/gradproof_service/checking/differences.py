@@ -186,7 +186,7 @@ def _ascend(climb: _Climb, stencil: Stencil, edge: BoolArray) -> Readings:
     needy = np.nonzero(wide.any(axis=1))[0]
     rows = climb.affordable(LONG, needy)
     readings.put(rows, climb.tier(LONG, stencil, rows, edge), wide[rows])
-    unpaid = np.setdiff1d(needy, rows)
+    unpaid = needy[len(rows) :]
     readings.reason[unpaid] = np.where(wide[unpaid], Reason.BUDGET, readings.reason[unpaid])
     wide = climb.wide(readings) & np.isfinite(climb.centre)
     cramped = ~edge & (stencil.height < _ROOM * climb.scale) & wide.any(axis=1)

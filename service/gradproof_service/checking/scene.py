@@ -178,7 +178,8 @@ class Evaluator:
             bounds = self._spread(points)
         # a few samples may all fall together by chance: no point is trusted to be much
         # quieter than its neighbours; and the last operation always rounds
-        quiet = np.median(bounds, axis=0, keepdims=True)
+        middle = len(bounds) // 2
+        quiet = np.partition(bounds, middle, axis=0)[middle : middle + 1]
         floor = unit_roundoff(np.dtype(np.float64)) * np.abs(values)
         return np.maximum(np.maximum(bounds, np.where(np.isfinite(quiet), quiet, 0)), floor)
 
