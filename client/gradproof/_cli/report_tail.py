@@ -38,12 +38,13 @@ def add_agreement(shown: Shown, own: Sequence[pb.Comparison]) -> None:
 
 
 def add_carriage(shown: Shown) -> None:
-    """How the function was carried, where that helps: it is a black box, or something is not right."""
+    """How the function was carried, where it was not the best road, or something is not right."""
     origin = shown.report.origin
     road = ROADS.get(origin.carriage, "")
     trouble = shown.report.verdict != pb.VERDICT_AGREES
-    if road and (trouble or origin.carriage == pb.CARRIAGE_BLACK_BOX):
-        because = f": {first_reason(origin.reason)}" if origin.reason else ""
+    if road and (trouble or origin.carriage != pb.CARRIAGE_ARRAY_TRACE):
+        told = trouble or origin.carriage == pb.CARRIAGE_BLACK_BOX
+        because = f": {first_reason(origin.reason)}" if origin.reason and told else ""
         shown.page.wrap(f"the function {road}{because}", "    ", "dim", first="  ")
 
 
