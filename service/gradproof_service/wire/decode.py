@@ -7,7 +7,7 @@ made larger than the limits allow: a single number that fills a shape costs noth
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from math import prod
@@ -139,7 +139,7 @@ def _function(
         counts=counts.tolist() if (counts != 1).any() else None,
         locations=([locations[row] for row in function.loc.tolist()] if function.loc.any() else []),
         names={int(k): columns.strings[function.node_name[k]] for k in labels},
-        rules=tuple(map(_rule, function.rules)),
+        rules=tuple(_rule(row, locations) for row in function.rules),
         stated={
             int(k) + int(function.value_start[0]): _stated(columns.types[function.out_types[k]])
             for k in np.flatnonzero(function.out_types)
@@ -166,10 +166,17 @@ def _stated(row: TypeRow) -> Stated:
     return Stated(numpy_dtype(row.dtype) if row.dtype else None, shape)
 
 
-def _rule(row: RuleRow) -> RuleRef:
+def _rule(row: RuleRow, locations: Sequence[Location]) -> RuleRef:
     kind: Any = _RULE_KINDS[row.kind]
-    forward = row.forward_function if kind == "vjp_fwd_bwd" else -1
-    return RuleRef(kind, row.function, forward, row.nondiff_inputs, row.claimed_only, row.surrogate)
+    return RuleRef(
+        kind,
+        row.function,
+        row.forward_function if kind == "vjp_fwd_bwd" else -1,
+        row.nondiff_inputs,
+        row.claimed_only,
+        row.surrogate,
+        locations[row.location],
+    )
 
 
 def _attrs(row: AttrRow) -> dict[str, Any]:

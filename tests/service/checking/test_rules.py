@@ -92,6 +92,13 @@ def test_a_wrong_rule_is_named_by_its_argument(rule: str) -> None:
     assert wrong == {"y"}
 
 
+def test_a_wrong_rule_is_shown_where_it_was_stated() -> None:
+    """A rule that says where it stands in the source is accused there."""
+    report = proved("vjp @pull  @ model.py:20", "tanh")
+    (finding,) = [f for f in report.findings if f.code == "GP800"]
+    assert (finding.location.file, finding.location.line) == ("model.py", 20)
+
+
 def test_a_declared_surrogate_is_told_and_not_accused() -> None:
     """A rule that says it is not the derivative is a note, not a fault."""
     report = proved("vjp @pull surrogate", "tanh")
