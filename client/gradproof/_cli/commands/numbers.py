@@ -1,0 +1,70 @@
+"""`eval`, `grad`, `jacobian` and `hessian`: the numbers of a function and its derivatives."""
+
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from gradproof._cli.commands.options import (
+    CODES,
+    NUMBERS,
+    At,
+    Format,
+    Mode,
+    Out,
+    Outputs,
+    Server,
+    Target,
+    Timeout,
+    Wrt,
+)
+from gradproof._cli.commands.root import Work, app
+
+
+@app.command("eval", epilog=CODES, rich_help_panel=NUMBERS)
+def evaluate(
+    target: Target, *, at: At = None, form: Format = "text", out: Out = None,
+    timeout: Timeout = None, server: Server = "",
+) -> Work:  # fmt: skip
+    """Print the outputs of a function at a point."""
+    from gradproof._cli.compute import Wanted, run_compute
+
+    wanted = Wanted("eval", target, tuple(at or ()), (), (), "auto", form, out, timeout, server)
+    return partial(run_compute, wanted)
+
+
+@app.command(epilog=CODES, rich_help_panel=NUMBERS)
+def grad(
+    target: Target, *, at: At = None, wrt: Wrt = None, output: Outputs = None, mode: Mode = "auto",
+    form: Format = "text", out: Out = None, timeout: Timeout = None, server: Server = "",
+) -> Work:  # fmt: skip
+    """Print the gradient of a function with one number as output."""
+    return _derivative("grad", target, at, wrt, output, mode, form, out, timeout, server)
+
+
+@app.command(epilog=CODES, rich_help_panel=NUMBERS)
+def jacobian(
+    target: Target, *, at: At = None, wrt: Wrt = None, output: Outputs = None, mode: Mode = "auto",
+    form: Format = "text", out: Out = None, timeout: Timeout = None, server: Server = "",
+) -> Work:  # fmt: skip
+    """Print the Jacobian of a function, of shape (*output.shape, *input.shape)."""
+    return _derivative("jacobian", target, at, wrt, output, mode, form, out, timeout, server)
+
+
+@app.command(epilog=CODES, rich_help_panel=NUMBERS)
+def hessian(
+    target: Target, *, at: At = None, wrt: Wrt = None, output: Outputs = None, mode: Mode = "auto",
+    form: Format = "text", out: Out = None, timeout: Timeout = None, server: Server = "",
+) -> Work:  # fmt: skip
+    """Print the Hessian of a function with one number as output."""
+    return _derivative("hessian", target, at, wrt, output, mode, form, out, timeout, server)
+
+
+def _derivative(
+    verb: Literal["grad", "jacobian", "hessian"], target: str, at: list[str] | None,
+    wrt: list[str] | None, output: list[str] | None, mode: Literal["auto", "forward", "reverse"],
+    form: Literal["text", "json"], out: Path | None, timeout: float | None, server: str,
+) -> Work:  # fmt: skip
+    from gradproof._cli.compute import Wanted, run_compute
+
+    names = (tuple(at or ()), tuple(wrt or ()), tuple(output or ()))
+    return partial(run_compute, Wanted(verb, target, *names, mode, form, out, timeout, server))
