@@ -10,7 +10,8 @@ from typing import Final
 import typer
 from typer.main import get_command
 
-from gradproof._cli.commands import Work, app
+from gradproof._cli.commands import app
+from gradproof._cli.commands.root import Work
 from gradproof._cli.trouble import INTERRUPTED, guarded, say
 
 NEGATIVE: Final = re.compile(r"-(?:[\d.(]|[A-Za-z_]\w*(?:$|\W))")
@@ -37,7 +38,7 @@ def read(arguments: Sequence[str]) -> Work:
     """
     words = with_negatives([a for a in arguments if a != DEBUG])
     try:
-        asked: Work | int | None = get_command(app).main(
+        asked: Work | int | None = get_command(app(words)).main(
             words, prog_name="gradproof", standalone_mode=False
         )
     except typer.TyperException as error:

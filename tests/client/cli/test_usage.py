@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import typer
+from gradproof._cli.commands import FAMILIES
+from gradproof._cli.commands.root import root
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from tests.client.cli.harness import gradproof
 
@@ -50,3 +55,18 @@ def test_options_may_repeat_and_stand_anywhere() -> None:
     assert gradproof("eval", *point, "x*y")[:2] == (0, "6\n")
     assert gradproof("eval", "x*y", *point)[:2] == (0, "6\n")
     assert gradproof("eval", *point, "--", "-x*y")[:2] == (0, "-6\n")
+
+
+def test_every_family_declares_the_commands_it_is_found_by() -> None:
+    """A command is found by its name: the names of a family are those that its app declares."""
+    for names, family in FAMILIES.items():
+        declared = get_command(root_with(family()))
+        assert isinstance(declared, TyperGroup)
+        assert tuple(declared.commands) == names
+
+
+def root_with(family: typer.Typer) -> typer.Typer:
+    """A command line with one family."""
+    line = root()
+    line.add_typer(family)
+    return line

@@ -4,6 +4,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import typer
+
 from gradproof._cli.commands.options import (
     CODES,
     NUMBERS,
@@ -17,10 +19,12 @@ from gradproof._cli.commands.options import (
     Timeout,
     Wrt,
 )
-from gradproof._cli.commands.root import Work, app
+from gradproof._cli.commands.root import Work
+
+family = typer.Typer()
 
 
-@app.command("eval", epilog=CODES, rich_help_panel=NUMBERS)
+@family.command("eval", epilog=CODES, rich_help_panel=NUMBERS)
 def evaluate(
     target: Target, *, at: At = None, form: Format = "text", out: Out = None,
     timeout: Timeout = None, server: Server = "",
@@ -32,7 +36,7 @@ def evaluate(
     return partial(run_compute, wanted)
 
 
-@app.command(epilog=CODES, rich_help_panel=NUMBERS)
+@family.command(epilog=CODES, rich_help_panel=NUMBERS)
 def grad(
     target: Target, *, at: At = None, wrt: Wrt = None, output: Outputs = None, mode: Mode = "auto",
     form: Format = "text", out: Out = None, timeout: Timeout = None, server: Server = "",
@@ -41,7 +45,7 @@ def grad(
     return _derivative("grad", target, at, wrt, output, mode, form, out, timeout, server)
 
 
-@app.command(epilog=CODES, rich_help_panel=NUMBERS)
+@family.command(epilog=CODES, rich_help_panel=NUMBERS)
 def jacobian(
     target: Target, *, at: At = None, wrt: Wrt = None, output: Outputs = None, mode: Mode = "auto",
     form: Format = "text", out: Out = None, timeout: Timeout = None, server: Server = "",
@@ -50,7 +54,7 @@ def jacobian(
     return _derivative("jacobian", target, at, wrt, output, mode, form, out, timeout, server)
 
 
-@app.command(epilog=CODES, rich_help_panel=NUMBERS)
+@family.command(epilog=CODES, rich_help_panel=NUMBERS)
 def hessian(
     target: Target, *, at: At = None, wrt: Wrt = None, output: Outputs = None, mode: Mode = "auto",
     form: Format = "text", out: Out = None, timeout: Timeout = None, server: Server = "",

@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from gradproof._cli.commands.options import CODES, PROGRAMS, At, Out, Server, Target
-from gradproof._cli.commands.root import Work, app
+from gradproof._cli.commands.root import Work
+
+family = typer.Typer()
 
 
-@app.command(epilog=CODES, rich_help_panel=PROGRAMS)
+@family.command(epilog=CODES, rich_help_panel=PROGRAMS)
 def show(
     target: Target,
     *,
@@ -29,7 +31,7 @@ def show(
     return partial(run_show, target, tuple(at or ()), picture, out, server)
 
 
-@app.command(epilog=CODES, rich_help_panel=PROGRAMS)
+@family.command(epilog=CODES, rich_help_panel=PROGRAMS)
 def convert(
     target: Target,
     *,

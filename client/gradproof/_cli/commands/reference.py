@@ -6,10 +6,12 @@ from typing import Annotated
 import typer
 
 from gradproof._cli.commands.options import CODES, REFERENCE, Format, Server
-from gradproof._cli.commands.root import Work, app
+from gradproof._cli.commands.root import Work
+
+family = typer.Typer()
 
 
-@app.command(epilog=CODES, rich_help_panel=REFERENCE)
+@family.command(epilog=CODES, rich_help_panel=REFERENCE)
 def ops(
     *,
     family: Annotated[
@@ -25,7 +27,7 @@ def ops(
     return partial(run_ops, family, form, server)
 
 
-@app.command(epilog=CODES, rich_help_panel=REFERENCE)
+@family.command(epilog=CODES, rich_help_panel=REFERENCE)
 def explain(
     subject: Annotated[
         str,

@@ -1,4 +1,4 @@
-"""The command line's root: what holds for all commands, and the app that each of them joins."""
+"""What holds for all commands: the root that each family of them joins."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -10,17 +10,21 @@ from gradproof._cli.commands.options import CODES
 Work = Callable[[], int]
 """What is left to do when the command line has been read; it gives the exit code."""
 
-app = typer.Typer(
-    help="Checks derivatives: a verdict you can trust, and its cause.",
-    epilog=CODES,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
+
+def root() -> typer.Typer:
+    """The command line without its commands."""
+    app = typer.Typer(
+        help="Checks derivatives: a verdict you can trust, and its cause.",
+        epilog=CODES,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.callback(invoke_without_command=True)(gradproof)
+    return app
 
 
-@app.callback(invoke_without_command=True)
 def gradproof(
     context: typer.Context,
     *,

@@ -6,10 +6,12 @@ from typing import Annotated
 import typer
 
 from gradproof._cli.commands.options import CODES, SERVICE, Server, Timeout, count, not_negative
-from gradproof._cli.commands.root import Work, app
+from gradproof._cli.commands.root import Work
+
+family = typer.Typer()
 
 
-@app.command(epilog=CODES, rich_help_panel=SERVICE)
+@family.command(epilog=CODES, rich_help_panel=SERVICE)
 def serve(
     address: Annotated[
         str,
@@ -41,7 +43,7 @@ def serve(
     return partial(run_serve, address, insecure=insecure, threads=threads, grace_s=grace)
 
 
-@app.command(epilog=CODES, rich_help_panel=SERVICE)
+@family.command(epilog=CODES, rich_help_panel=SERVICE)
 def health(*, timeout: Timeout = None, server: Server = "") -> Work:
     """Ask whether a service answers."""
     from gradproof._cli.serving import run_health

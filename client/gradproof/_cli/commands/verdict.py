@@ -23,10 +23,12 @@ from gradproof._cli.commands.options import (
     count,
     not_negative,
 )
-from gradproof._cli.commands.root import Work, app
+from gradproof._cli.commands.root import Work
+
+family = typer.Typer()
 
 
-@app.command(epilog=CODES, rich_help_panel=VERDICT)
+@family.command(epilog=CODES, rich_help_panel=VERDICT)
 def check(
     target: Target,
     *,
@@ -126,7 +128,7 @@ def check(
     return partial(run_check, asked)
 
 
-@app.command(epilog=CODES, rich_help_panel=VERDICT)
+@family.command(epilog=CODES, rich_help_panel=VERDICT)
 def lint(
     target: Target,
     *,
