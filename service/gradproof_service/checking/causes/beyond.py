@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradproof_service.arrays import Array
-from gradproof_service.checking.causes.edits import Use, edits_of
+from gradproof_service.checking.causes.edits import edits_of
 from gradproof_service.checking.causes.flow import Flow, sweep
 from gradproof_service.checking.causes.mismatch import Match
 from gradproof_service.checking.causes.places import (
@@ -21,6 +21,7 @@ from gradproof_service.checking.causes.places import (
     tolerance,
     value_label,
 )
+from gradproof_service.checking.causes.use import Use
 
 SWEEPS = 60
 """Most reverse sweeps that mistakes at every use of an op may cost."""

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from gradproof_service.arrays import Array
-from gradproof_service.checking.causes.edits import Use
 from gradproof_service.checking.causes.mismatch import Mismatch
+from gradproof_service.checking.causes.use import Use
 from gradproof_service.graph.builder import Builder, Value
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.derive import Derive, reaches

@@ -16,7 +16,7 @@ import numpy as np
 from gradproof_service.arrays import Array
 from gradproof_service.checking.causes.beyond import op_wide, open_world, pairs
 from gradproof_service.checking.causes.constants import Sizes
-from gradproof_service.checking.causes.edits import Edit, Use, edits_of
+from gradproof_service.checking.causes.edits import edits_of
 from gradproof_service.checking.causes.flow import Flow
 from gradproof_service.checking.causes.mismatch import Match
 from gradproof_service.checking.causes.places import (
@@ -30,6 +30,7 @@ from gradproof_service.checking.causes.places import (
     tolerance,
     value_label,
 )
+from gradproof_service.checking.causes.use import Edit, Use
 
 FACTORS = np.array([1.0, -1.0, 2.0, 0.5])
 """By which a mistaken rule may be off on top of its mistake."""

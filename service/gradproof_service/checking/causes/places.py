@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradproof_service.arrays import Array
-from gradproof_service.checking.causes.edits import Use
 from gradproof_service.checking.causes.flow import Flow
 from gradproof_service.checking.causes.mismatch import Match, plural
+from gradproof_service.checking.causes.use import Use
 from gradproof_service.diagnostic import Location
 
 SHOWN = 6

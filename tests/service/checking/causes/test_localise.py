@@ -9,10 +9,11 @@ import pytest
 from gradproof_service.arrays import Array, type_of_array
 from gradproof_service.checking.causes import find_cause
 from gradproof_service.checking.causes.constants import sizes_of
-from gradproof_service.checking.causes.edits import Use, edits_of
+from gradproof_service.checking.causes.edits import edits_of
 from gradproof_service.checking.causes.fingerprints import fingerprints
 from gradproof_service.checking.causes.flow import Flow, flow_of, sweep
 from gradproof_service.checking.causes.localise import localise
+from gradproof_service.checking.causes.use import Use
 from gradproof_service.graph.builder import Builder
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops import OPS
