@@ -115,16 +115,18 @@ class Builder:
         """The handle of a value id."""
         return Value(self, id, self.types[id])
 
+    def values(self, ids: Sequence[int]) -> tuple[Value, ...]:
+        """The handles of several value ids."""
+        return tuple([Value(self, v, self.types[v]) for v in ids])
+
     def constant(self, value: Any, dtype: Any = None) -> Value:
         """A constant array, one node per distinct bit pattern."""
         frozen = Frozen(np.asarray(value, dtype=dtype))
-        op = OPS["constant"]
-        key = (op, (), frozen)
-        found = self._seen.get(key)
+        found = self._seen.get(frozen)
         if found is None:
             out = type_of_array(frozen.array)
-            found = self.append(Site(op, {"value": frozen}, (), (out,)), ())
-            self._seen[key] = found
+            found = self.append(Site(OPS["constant"], {"value": frozen}, (), (out,)), ())
+            self._seen[frozen] = found
         return self.value(found)
 
     def zeros(self, type: Type) -> Value:
@@ -145,7 +147,7 @@ class Builder:
 
     def add_once(self, site: Site, operands: tuple[int, ...], name: str = "") -> int:
         """Append the node unless an equal one stands already; the id of its first output."""
-        key = (site, operands)
+        key = (site, operands) if operands else _leaf_key(site)
         found = self._seen.get(key)
         if found is None:
             self._seen[key] = found = self.append(site, operands, name)
@@ -203,6 +205,8 @@ class Builder:
     def copy(self, graph: Graph, inputs: Sequence[Value]) -> list[int]:
         """Append every node of `graph`; the new value id of each of its values."""
         ids = [v.id for v in inputs]
+        if not self._sites and ids == list(range(len(ids))):
+            return self._copy_whole(graph)
         before = self.location
         for k, _, site, operands, outs in graph.nodes():
             self.location = graph.location(k)
@@ -214,6 +218,22 @@ class Builder:
             else:
                 ids.extend(range(first, first + len(outs)))
         self.location = before
+        return ids
+
+    def _copy_whole(self, graph: Graph) -> list[int]:
+        """`copy` into a builder without nodes whose first inputs are the graph's: only the ids move."""
+        own = len(graph.inputs)
+        shift = len(self.types) - own
+        ids = [*range(own), *range(own + shift, len(graph.types) + shift)]
+        self.types.extend(graph.types[own:])
+        self._sites.extend(graph.sites)
+        self._operands.extend([tuple([ids[v] for v in args]) for args in graph.operands])
+        self._first.extend([v + shift for v in graph.first])
+        self._locations.extend(graph.locations)
+        self._locations.extend([NOWHERE] * (len(self._sites) - len(self._locations)))
+        self._names.update(graph.node_names)
+        for site, args, first in zip(self._sites, self._operands, self._first, strict=True):
+            self._seen.setdefault((site, args) if args else _leaf_key(site), first)
         return ids
 
     def inline(self, graph: Graph, inputs: Sequence[Value]) -> list[Value]:
@@ -257,6 +277,11 @@ class Builder:
         """Number of nodes so far."""
         return len(self._sites)
 
+    @property
+    def nodes(self) -> tuple[tuple[Site, tuple[int, ...]], ...]:
+        """Each node so far: its site and the ids of its operands."""
+        return tuple(zip(self._sites, self._operands, strict=True))
+
     def finish(
         self,
         outputs: Sequence[Value],
@@ -271,6 +296,11 @@ class Builder:
             self.name, self._inputs, self.types, self._sites, self._operands, self._first,
             [v.id for v in outputs], names, self._locations, self._names, origins,
         )  # fmt: skip
+
+
+def _leaf_key(site: Site) -> Any:
+    """What makes a node without operands the same as another: a constant is its bits."""
+    return site.attrs.get("value") if site.op.name == "constant" else (site, ())
 
 
 def _joined(a: Shape, b: Shape) -> Shape:

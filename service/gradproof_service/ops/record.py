@@ -24,6 +24,8 @@ Rule = Callable[..., Any]
 """`(xp, s, xs, ys, d) -> contribution`; see `Op.jvp` and `Op.vjp`."""
 Rules = tuple[Rule | None, ...] | Callable[[int], Rule | None]
 Kernel = Callable[..., Any]
+Reads = Callable[..., Any]
+"""`(s, i, x, xs) -> what the output reads of operand i`; see `ops.reads`."""
 Infer = Callable[[dict[str, Any], tuple[Type, ...]], tuple[dict[str, Any], tuple[Type, ...]]]
 
 
@@ -42,19 +44,32 @@ DTYPE: Final = "GP004"
 ATTRIBUTE: Final = "GP005"
 
 
+@dataclass(frozen=True, slots=True)
+class Lands:
+    """What an op reads, told from the operand's side: element `x[k]` of it goes into output element `places[k]`.
+
+    Both arrays have one shape; `places` are row-major addresses, -1 for an element that goes nowhere.
+    """
+
+    places: Array
+    x: Array
+
+
 class Site:
     """One application of an op: its normalised attributes and the types around it.
 
     Interned per (op, attributes, operand types): a chain of a million equal nodes has one site.
+    `pieces` is the transforms' memory of what the op's rules emit here.
     """
 
-    __slots__ = ("attrs", "ins", "op", "outs")
+    __slots__ = ("attrs", "ins", "op", "outs", "pieces")
 
     def __init__(self, op: Op, attrs: Attrs, ins: tuple[Type, ...], outs: tuple[Type, ...]) -> None:
         self.op = op
         self.attrs = attrs
         self.ins = ins
         self.outs = outs
+        self.pieces: dict[Any, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
         return self.attrs[name]
@@ -179,6 +194,21 @@ class Op:
     exact: Callable[[Site], bool] | None = None
     """Whether this application only selects or moves numbers, so that nothing is rounded after all
     (a scatter that takes the larger, a norm that is the largest); None: `ulps` says it."""
+    reads: Reads | None = None
+    """Which elements of each operand an output element depends on (see `ops.reads`), so that sparse
+    Jacobians are known before they are computed; None: its own where elementwise, else all of them."""
+    ufunc: Any = None
+    """The NumPy ufunc that is the kernel wherever it gives the declared dtype: called with `out=`."""
+    into: Callable[..., Any] | None = None
+    """`(s, out, *xs)`: the kernel writing into `out`, bit for bit the same, no operand being `out`."""
+    moves: Literal["", "order", "repeat", "view"] = ""
+    """The result is the operand seen anew: its elements in the same order, repeated by broadcasting,
+    or some other view of them; nothing is computed."""
+    reduces: bool = False
+    """Reduces the attribute `axes`: what is left of the other axes stands alone."""
+    scalar: str = ""
+    """The op on Python floats as an expression in {0}, {1}: the same number as the kernel within
+    `ulps`, or an ArithmeticError or ValueError where only NumPy knows the answer (inf, NaN)."""
     cost: Callable[[Site], float] | None = None
     """Floating operations of one evaluation; None: the number of output elements."""
     source: str = "calculus"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from gradproof_service.diagnostic import NOWHERE
 from gradproof_service.graph.builder import Builder, Value
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.derive import Derive, reaches
+from gradproof_service.transforms.rules import forward_piece, gathered
 
 
 def jvp(graph: Graph, wrt: tuple[int, ...]) -> Graph:
@@ -30,34 +30,36 @@ def _jvp(graph: Graph, wrt: tuple[int, ...]) -> Graph:
     seeds = [xp.input(f"{graph.inputs[i]}_dot", graph.types[i]) for i in wrt]
     ids = xp.copy(graph, inputs)
     active = reaches(graph, wrt)
-    dots: list[Value | None] = [None] * len(graph.types)
+    dots: list[int | None] = [None] * len(graph.types)
     for i, seed in zip(wrt, seeds, strict=True):
-        dots[i] = seed
-    for k, op, site, operands, outs in graph.nodes():
-        if not any(active[v] for v in outs):
-            continue
+        dots[i] = seed.id
+    located = len(graph.locations)
+    for k, (site, operands, first) in enumerate(
+        zip(graph.sites, graph.operands, graph.first, strict=True)
+    ):
         x_dots = [dots[v] for v in operands]
-        if not any(d is not None for d in x_dots):
+        seeded = tuple([d is not None for d in x_dots])
+        count = len(site.outs)
+        if True not in seeded or not any(active[first : first + count]):
             continue
-        xp.location = graph.location(k)
-        xs = tuple([xp.value(ids[v]) for v in operands])
-        ys = tuple([xp.value(ids[v]) for v in outs])
-        if op.jvp_all is not None:
-            y_dots = op.jvp_all(xp, site, xs, ys, tuple(x_dots))
-            terms = [tuple(y_dots)]
+        xp.location = graph.locations[k] if k < located else NOWHERE
+        given = [ids[v] for v in operands]
+        made = ids[first : first + count]
+        if site.op.jvp_all is None:
+            given += made
+            given += [d for d in x_dots if d is not None]
+            dots[first : first + count] = forward_piece(site, seeded).emit(xp, given)
         else:
-            terms = []
-            for i, x_dot in enumerate(x_dots):
-                rule = op.jvp_rule(i) if x_dot is not None else None
-                if rule is not None:
-                    y_dot = rule(xp, site, xs, ys, x_dot)
-                    terms.append(y_dot if isinstance(y_dot, tuple) else (y_dot,))
-        _gather(xp, site.outs, outs, terms, dots)
+            lent = [None if d is None else xp.value(d) for d in x_dots]
+            y_dots = site.op.jvp_all(xp, site, xp.values(given), xp.values(made), tuple(lent))
+            dots[first : first + count] = [
+                None if d is None else d.id for d in gathered(xp, site, [tuple(y_dots)])
+            ]
     tangents: list[Value] = []
     for v in graph.outputs:
         if graph.types[v].is_float:
             dot = dots[v]
-            tangents.append(xp.zeros(graph.types[v]) if dot is None else dot)
+            tangents.append(xp.zeros(graph.types[v]) if dot is None else xp.value(dot))
     outputs = [xp.value(ids[v]) for v in graph.outputs]
     names = [*graph.output_names]
     names += [
@@ -66,19 +68,3 @@ def _jvp(graph: Graph, wrt: tuple[int, ...]) -> Graph:
         if graph.types[v].is_float
     ]
     return xp.finish([*outputs, *tangents], names)
-
-
-def _gather(
-    xp: Builder, types: Any, outs: range, terms: list[tuple[Any, ...]], dots: list[Value | None]
-) -> None:
-    """Sum the operands' contributions to each output's tangent, fitted to its type."""
-    for j, (out, t) in enumerate(zip(outs, types, strict=True)):
-        if not t.is_float:
-            continue
-        total: Value | None = None
-        for term in terms:
-            part = term[j]
-            if part is not None:
-                part = xp.fit(part, t)
-                total = part if total is None else total + part
-        dots[out] = total

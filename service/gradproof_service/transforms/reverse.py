@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from gradproof_service.diagnostic import NOWHERE
 from gradproof_service.graph.builder import Builder, Value
 from gradproof_service.graph.graph import Graph
+from gradproof_service.ops import OPS
 from gradproof_service.transforms.derive import Derive, reaches
+from gradproof_service.transforms.rules import reverse_piece
+
+_ADD: Final = OPS["add"]
 
 
 def vjp(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Graph:
@@ -30,43 +37,48 @@ def _vjp(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Graph:
     seeds = [xp.input(f"{graph.output_names[o]}_bar", types[graph.outputs[o]]) for o in outs]
     ids = xp.copy(graph, inputs)
     active = reaches(graph, wrt)
-    bars: list[Value | None] = [None] * len(types)
+    bars: list[int | None] = [None] * len(types)
     for o, seed in zip(outs, seeds, strict=True):
         v = graph.outputs[o]
-        bars[v] = _plus(bars[v], seed)
-    for k, op, site, operands, made in reversed(list(graph.nodes())):
-        y_bars = tuple([bars[v] for v in made])
-        if not any(b is not None for b in y_bars):
+        bars[v] = _plus(xp, bars[v], seed.id)
+    located = len(graph.locations)
+    for k in range(len(graph) - 1, -1, -1):
+        site, operands, first = graph.sites[k], graph.operands[k], graph.first[k]
+        y_bars = bars[first : first + len(site.outs)]
+        seeded = tuple([b is not None for b in y_bars])
+        if True not in seeded:
             continue
-        wanted = [bool(active[v]) for v in operands]
-        if not any(wanted):
+        bars[first : first + len(site.outs)] = [None] * len(site.outs)  # spent: its users are done
+        wanted = tuple([active[v] == 1 for v in operands])
+        if True not in wanted:
             continue
-        xp.location = graph.location(k)
-        xs = tuple([xp.value(ids[v]) for v in operands])
-        ys = tuple([xp.value(ids[v]) for v in made])
-        if op.vjp_all is not None:
-            x_bars = op.vjp_all(xp, site, xs, ys, y_bars, wanted)
-            for v, want, x_bar in zip(operands, wanted, x_bars, strict=True):
-                if want and x_bar is not None:
-                    bars[v] = _plus(bars[v], xp.unbroadcast(x_bar, types[v]))
+        xp.location = graph.locations[k] if k < located else NOWHERE
+        given = [ids[v] for v in operands]
+        made = ids[first : first + len(site.outs)]
+        if site.op.vjp_all is None:
+            given += made
+            given += [b for b in y_bars if b is not None]
+            x_bars = reverse_piece(site, wanted, seeded).emit(xp, given)
         else:
-            y_bar = y_bars[0] if len(made) == 1 else y_bars
-            for i, v in enumerate(operands):
-                rule = op.vjp_rule(i) if wanted[i] else None
-                if rule is not None:
-                    x_bar = rule(xp, site, xs, ys, y_bar)
-                    if x_bar is not None:
-                        bars[v] = _plus(bars[v], xp.unbroadcast(x_bar, types[v]))
-        for v in made:
-            bars[v] = None  # every use stands behind us: the cotangent is spent
+            lent = tuple([None if b is None else xp.value(b) for b in y_bars])
+            back = site.op.vjp_all(xp, site, xp.values(given), xp.values(made), lent, list(wanted))
+            x_bars = [
+                None if x_bar is None or not want else xp.unbroadcast(x_bar, types[v]).id
+                for v, want, x_bar in zip(operands, wanted, back, strict=True)
+            ]
+        for v, x_bar in zip(operands, x_bars, strict=True):
+            if x_bar is not None:
+                bars[v] = _plus(xp, bars[v], x_bar)
     cotangents: list[Value] = []
     for i in wrt:
         bar = bars[i]
-        cotangents.append(xp.zeros(types[i]) if bar is None else bar)
+        cotangents.append(xp.zeros(types[i]) if bar is None else xp.value(bar))
     outputs = [xp.value(ids[v]) for v in graph.outputs]
     names = [*graph.output_names, *(f"{graph.inputs[i]}_bar" for i in wrt)]
     return xp.finish([*outputs, *cotangents], names)
 
 
-def _plus(a: Value | None, b: Value) -> Value:
-    return b if a is None else a + b
+def _plus(xp: Builder, a: int | None, b: int) -> int:
+    if a is None:
+        return b
+    return xp.add_once(_ADD.site({}, (xp.types[a], xp.types[b])), (a, b))
