@@ -17,6 +17,7 @@ from gradproof_service.ops.elementwise import (
     sample_elementwise,
     unary,
 )
+from gradproof_service.ops.reads import chosen, picked
 from gradproof_service.ops.record import DTYPE, Attr, Draw, IllTyped, Margin, Op, Sample, Site
 
 ADD = Op(
@@ -25,7 +26,7 @@ ADD = Op(
     lambda d: sample_elementwise(d, ((-2.0, 2.0), (-2.0, 2.0))), (2, 2),
     jvp=(lambda xp, s, xs, ys, t: t, lambda xp, s, xs, ys, t: t),
     vjp=(lambda xp, s, xs, ys, c: c, lambda xp, s, xs, ys, c: c),
-    linear=(0, 1), analytic=True, batching="elementwise",
+    linear=(0, 1), analytic=True, batching="elementwise", ufunc=np.add, scalar="{0} + {1}",
 )  # fmt: skip
 
 SUBTRACT = Op(
@@ -34,13 +35,13 @@ SUBTRACT = Op(
     lambda d: sample_elementwise(d, ((-2.0, 2.0), (-2.0, 2.0))), (2, 2),
     jvp=(lambda xp, s, xs, ys, t: t, lambda xp, s, xs, ys, t: -t),
     vjp=(lambda xp, s, xs, ys, c: c, lambda xp, s, xs, ys, c: -c),
-    linear=(0, 1), analytic=True, batching="elementwise",
+    linear=(0, 1), analytic=True, batching="elementwise", ufunc=np.subtract, scalar="{0} - {1}",
 )  # fmt: skip
 
 MULTIPLY = binary(
     "multiply", "product of two arrays", "y = a b;  dy = b da + a db", np.multiply,
     (lambda xp, a, b, y: b, lambda xp, a, b, y: a),
-    linear=(0, 1), analytic=True,
+    linear=(0, 1), analytic=True, scalar="{0} * {1}",
 )  # fmt: skip
 
 DIVIDE = binary(
@@ -48,6 +49,7 @@ DIVIDE = binary(
     "y = a / b;  dy = da / b - y db / b", np.true_divide,
     (lambda xp, a, b, y: xp.reciprocal(b), lambda xp, a, b, y: -(y / b)),
     infer=infer_float, domains=((-2.0, 2.0), (0.5, 3.0)), linear=(0,), analytic=True,
+    scalar="{0} / {1}",
     margins=(Margin("domain", "b != 0", lambda s, xs, ys: np.abs(xs[1]), 1),),
 )  # fmt: skip
 
@@ -55,7 +57,7 @@ NEGATIVE = Op(
     "negative", "minus x", "y = -x;  dy = -dx", infer_numeric, lambda s, x: np.negative(x),
     lambda d: sample_elementwise(d, ((-2.0, 2.0),)),
     jvp=(lambda xp, s, xs, ys, t: -t,), vjp=(lambda xp, s, xs, ys, c: -c,),
-    linear=(0,), analytic=True, batching="elementwise", ulps=0.0,
+    linear=(0,), analytic=True, batching="elementwise", ulps=0.0, ufunc=np.negative, scalar="-{0}",
 )  # fmt: skip
 
 POSITIVE = Op(
@@ -63,20 +65,20 @@ POSITIVE = Op(
     infer_same, lambda s, x: x,
     lambda d: sample_elementwise(d, ((-2.0, 2.0),)),
     jvp=(lambda xp, s, xs, ys, t: t,), vjp=(lambda xp, s, xs, ys, c: c,),
-    linear=(0,), analytic=True, batching="elementwise", ulps=0.0,
+    linear=(0,), analytic=True, batching="elementwise", ulps=0.0, moves="order", scalar="{0}",
 )  # fmt: skip
 
 STOP_GRADIENT = Op(
     "stop_gradient", "x, treated as a constant by every derivative", "y = x;  dy = 0",
     infer_same, lambda s, x: x,
     lambda d: sample_elementwise(d, ((-2.0, 2.0),)),
-    batching="elementwise", ulps=0.0, source="declared",
+    batching="elementwise", ulps=0.0, source="declared", moves="order", scalar="{0}",
 )  # fmt: skip
 
 ABS = unary(
     "abs", "absolute value", "y = |x|;  dy = sign(x) dx", np.abs,
     lambda xp, x, y: xp.sign(x),
-    infer=infer_numeric, ulps=0.0,
+    infer=infer_numeric, ulps=0.0, scalar="abs({0})",
     kink="0 at x = 0 (torch; jax gives 1)", conventions={"jax": "1 at x = 0"},
     margins=(Margin("kink", "x = 0", lambda s, xs, ys: np.abs(xs[0])),),
 )  # fmt: skip
@@ -89,18 +91,19 @@ SIGN = unary(
 
 SQUARE = unary(
     "square", "x times x", "y = x^2;  dy = 2 x dx", np.square,
-    lambda xp, x, y: 2.0 * x, infer=infer_numeric, analytic=True,
+    lambda xp, x, y: 2.0 * x, infer=infer_numeric, analytic=True, scalar="{0} * {0}",
 )  # fmt: skip
 
 RECIPROCAL = unary(
     "reciprocal", "one over x", "y = 1/x;  dy = -y^2 dx", lambda x: np.true_divide(1.0, x),
-    lambda xp, x, y: -xp.square(y), domain=(0.5, 3.0), analytic=True,
+    lambda xp, x, y: -xp.square(y), domain=(0.5, 3.0), analytic=True, ufunc=np.reciprocal,
+    scalar="1.0 / {0}",
     margins=(Margin("domain", "x != 0", lambda s, xs, ys: np.abs(xs[0])),),
 )  # fmt: skip
 
 SQRT = unary(
     "sqrt", "square root", "y = sqrt(x);  dy = dx / (2 y)", np.sqrt,
-    lambda xp, x, y: 0.5 / y, domain=(0.25, 4.0), analytic=True,
+    lambda xp, x, y: 0.5 / y, domain=(0.25, 4.0), analytic=True, scalar="sqrt({0})",
     margins=(Margin("domain", "x > 0", lambda s, xs, ys: xs[0]),),
 )  # fmt: skip
 
@@ -134,6 +137,7 @@ POW = binary(
     "y = a^b;  dy = b a^(b-1) da + y log(a) db", _pow,
     (_pow_partial_base, _pow_partial_exponent),
     infer=infer_float, domains=((0.25, 3.0), (-2.0, 3.0)), ulps=2.0, analytic=True,
+    ufunc=np.power, scalar="pow({0}, {1})",
     margins=(Margin("domain", "a > 0 for a fractional b", _pow_domain),),
 )  # fmt: skip
 
@@ -165,6 +169,7 @@ MAXIMUM = binary(
     np.maximum, _wins("greater", "less"), ulps=0.0,
     kink="at a tie each operand gets one half (jax; torch too)",
     margins=(Margin("kink", "a = b", _gap), Margin("kink", "a = b", _gap, 1)),
+    reads=picked,
 )  # fmt: skip
 
 MINIMUM = binary(
@@ -172,6 +177,7 @@ MINIMUM = binary(
     np.minimum, _wins("less", "greater"), ulps=0.0,
     kink="at a tie each operand gets one half (jax; torch too)",
     margins=(Margin("kink", "a = b", _gap), Margin("kink", "a = b", _gap, 1)),
+    reads=picked,
 )  # fmt: skip
 
 
@@ -185,6 +191,11 @@ def _infer_where(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Any:
 def _sample_where(d: Draw) -> Sample:
     (a, b), _ = sample_elementwise(d, ((-2.0, 2.0), (-2.0, 2.0)))
     return (d.booleans(d.choice((a.shape, b.shape))), a, b), {}
+
+
+def _where_into(s: Site, out: Array, c: Array, a: Array, b: Array) -> None:
+    np.copyto(out, b)
+    np.copyto(out, a, where=c)
 
 
 WHERE = Op(
@@ -201,7 +212,8 @@ WHERE = Op(
         lambda xp, s, xs, ys, c: xp.where(xs[0], c, 0.0),
         lambda xp, s, xs, ys, c: xp.where(xs[0], 0.0, c),
     ),
-    linear=(1, 2), analytic=True, batching="elementwise", ulps=0.0,
+    linear=(1, 2), analytic=True, batching="elementwise", ulps=0.0, into=_where_into,
+    scalar="({1} if {0} else {2})", reads=chosen,
 )  # fmt: skip
 
 
@@ -237,12 +249,14 @@ CLIP = Op(
         _clip_where(lambda xp, x, low, high: xp.greater(x, high)),
     ),
     batching="elementwise", ulps=0.0,
+    into=lambda s, out, x, low, high: np.minimum(np.maximum(x, low, out), high, out),
     kink="on a bound x counts as inside: slope 1 (torch.clamp; jax.numpy.clip gives one half)",
     conventions={"jax": "one half on a bound"},
     margins=(
         Margin("kink", "x = low", lambda s, xs, ys: np.abs(xs[0] - xs[1])),
         Margin("kink", "x = high", lambda s, xs, ys: np.abs(xs[0] - xs[2])),
     ),
+    reads=picked,
 )  # fmt: skip
 
 
@@ -267,6 +281,7 @@ ASTYPE = Op(
     vjp=(lambda xp, s, xs, ys, c: c,),
     attrs=(Attr("dtype", "dtype", "dtype of the result", required=True),),
     linear=(0,), analytic=True, batching="elementwise",
+    into=lambda s, out, x: np.copyto(out, x, casting="unsafe"),
 )  # fmt: skip
 
 RECORDS = (

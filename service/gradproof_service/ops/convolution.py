@@ -182,6 +182,20 @@ def _sample(d: Draw) -> Sample:
     }  # fmt: skip
 
 
+def _conv_reads(s: Site, i: int, x: Array, xs: Any) -> Array:
+    """A window of every channel of the group; the whole kernel of the output channel."""
+    windows, groups = _windows(s), s["groups"]
+    rows, outs, *counts = s.out.shape
+    if i == 1:
+        whole = x.reshape(outs, *(1,) * len(counts), -1)
+    else:
+        seen = slid(bordered(_dilated(x + 1, s["lhs_dilation"]), windows, 0), windows) - 1
+        seen = seen.reshape(rows, groups, 1, -1, *seen.shape[2:])
+        seen = np.moveaxis(seen, 3, 3 + len(counts)).reshape(rows, groups, 1, *counts, -1)
+        whole = np.repeat(seen, outs // groups, axis=2).reshape(*s.out.shape, -1)
+    return np.broadcast_to(whole, (*s.out.shape, whole.shape[-1]))
+
+
 CONV = Op(
     "conv", "correlation of x (N, C, *n) with a kernel (O, C/groups, *k): (N, O, *m)",
     "y_{b,o,p} = sum_{c,q} x_{b,c, p stride + q dilation - pad} w_{o,c,q};  dy = dx * w + x * dw",
@@ -200,6 +214,7 @@ CONV = Op(
     ),
     linear=(0, 1), analytic=True, accumulates=True, cost=lambda s: 2.0 * s.out.size * prod(s.ins[1].shape[1:]),
     source="Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016; layout of ONNX Conv",
+    reads=_conv_reads,
 )  # fmt: skip
 
 RECORDS = (CONV,)

@@ -14,6 +14,7 @@ import numpy as np
 from gradproof_service.arrays import Array, Type, floating, type_of
 from gradproof_service.ops.axes import need_matrix
 from gradproof_service.ops.linalg import refuse_bool
+from gradproof_service.ops.reads import matrices
 from gradproof_service.ops.record import SHAPE, Attr, Draw, IllTyped, Margin, Op, Sample, Site
 
 Inferred = tuple[dict[str, Any], tuple[Type, ...]]
@@ -144,6 +145,7 @@ CHOLESKY = Op(
     analytic=True, accumulates=True, ulps=2.0,
     cost=lambda s: s.out.size * s.out.shape[-1] / 3.0,
     source="Murray, Differentiation of the Cholesky decomposition, 2016",
+    reads=matrices,
 )  # fmt: skip
 
 RECORDS = (CHOLESKY,)

@@ -18,6 +18,7 @@ from gradproof_service.ops.decompositions import (
     smallest_singular,
     well_conditioned,
 )
+from gradproof_service.ops.reads import matrices
 from gradproof_service.ops.record import Draw, Margin, Op, Sample, Site
 
 Inferred = tuple[dict[str, Any], tuple[Type, ...]]
@@ -43,6 +44,7 @@ INV = Op(
     analytic=True, accumulates=True, ulps=2.0,
     cost=lambda s: 2.0 * s.out.size * s.out.shape[-1],
     source="Giles, Collected matrix derivative results, 2008",
+    reads=matrices,
 )  # fmt: skip
 
 
@@ -89,6 +91,7 @@ SLOGDET = Op(
     analytic=True, accumulates=True, ulps=2.0,
     cost=lambda s: s.ins[0].size * s.ins[0].shape[-1] / 1.5,
     source="Giles, Collected matrix derivative results, 2008",
+    reads=matrices,
 )  # fmt: skip
 
 
@@ -117,6 +120,7 @@ DET = Op(
     analytic=True, accumulates=True, ulps=2.0,
     cost=lambda s: s.ins[0].size * s.ins[0].shape[-1] / 1.5,
     source="Jacobi's formula",
+    reads=matrices,
 )  # fmt: skip
 
 
@@ -177,6 +181,7 @@ COFACTOR = Op(
     accumulates=True, normwise=True, ulps=4.0,
     cost=lambda s: 20.0 * s.out.size * s.out.shape[-1],
     source="Jacobi's formula; Cauchy's expansion of a bordered determinant",
+    reads=matrices,
 )  # fmt: skip
 
 RECORDS = (INV, SLOGDET, DET, COFACTOR)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from gradproof_service.arrays import Array, Shape, Type
-from gradproof_service.ops.index_spec import need_indices
+from gradproof_service.ops.index_spec import addresses, need_indices
+from gradproof_service.ops.reads import gathered, written
 from gradproof_service.ops.record import (
     ATTRIBUTE,
     DTYPE,
@@ -97,6 +98,7 @@ DYNAMIC_SLICE = Op(
         xp.zeros(s.ins[0]), c, *xs[1:]),
     attrs=(Attr("sizes", "ints", "sides of the block", required=True),),
     linear=(0,), analytic=True, ulps=0.0, source="JAX lax.dynamic_slice",
+    reads=gathered,
 )  # fmt: skip
 
 
@@ -136,12 +138,20 @@ _UPDATE_VJP: tuple[Rule, Rule] = (
     _update_cotangent,
     lambda xp, s, xs, ys, c: xp.dynamic_slice(c, *xs[2:], sizes=s.ins[1].shape),
 )
+
+
+def _update_places(s: Site, xs: tuple[Array, ...]) -> Array:
+    core = s.ins[0].shape
+    return addresses(core, ())[_block(core, s.ins[1].shape, xs[2:], ())]
+
+
 DYNAMIC_UPDATE_SLICE = Op(
     "dynamic_update_slice", "x with a block written where integer operands say, clamped to fit",
     "y = x;  y_{start + i} = u_i;  dy = the same of dx and du",
     _infer_update, _update, _sample_update, (2, None),
     jvp=lambda i: _UPDATE_JVP[i] if i < 2 else None, vjp=lambda i: _UPDATE_VJP[i] if i < 2 else None,
     linear=(0, 1), analytic=True, ulps=0.0, source="JAX lax.dynamic_update_slice",
+    reads=written(_update_places),
 )  # fmt: skip
 
 RECORDS = (DYNAMIC_SLICE, DYNAMIC_UPDATE_SLICE)

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradproof_service.arrays import Array, Shape, Type, promote, type_of
 from gradproof_service.ops.linalg import refuse_bool
+from gradproof_service.ops.reads import contracted
 from gradproof_service.ops.record import (
     ATTRIBUTE,
     SHAPE,
@@ -230,6 +231,7 @@ EINSUM = Op(
     jvp=_tangent, vjp=_cotangent,
     attrs=(Attr("equation", "str", "indices, as in 'ij,jk->ik'; '...' for leading axes", required=True),),
     linear=(0,), analytic=True, accumulates=True, cost=_cost, source="NumPy einsum",
+    reads=contracted,
 )  # fmt: skip
 
 RECORDS = (EINSUM,)

@@ -21,6 +21,7 @@ from gradproof_service.ops.index_spec import (
     read_front,
     read_spec,
 )
+from gradproof_service.ops.reads import gathered, moved
 from gradproof_service.ops.record import ATTRIBUTE, SHAPE, Attr, Draw, IllTyped, Op, Sample, Site
 
 Inferred = tuple[dict[str, Any], tuple[Type, ...]]
@@ -78,6 +79,7 @@ SLICE = Op(
         Attr("steps", "ints", "steps along each axis, negative to run backwards; 1 by default"),
     ),
     linear=(0,), analytic=True, ulps=0.0, source="Python slices",
+    reads=moved,
 )  # fmt: skip
 
 
@@ -115,6 +117,7 @@ TAKE = Op(
     attrs=(Attr("axis", "int", "axis the indices point along", 0), FILL),
     margins=(index_margin(1, lambda s: s.ins[0].shape[s["axis"]]),),
     linear=(0,), analytic=True, ulps=0.0, source="NumPy take",
+    reads=gathered,
 )  # fmt: skip
 
 
@@ -160,6 +163,7 @@ TAKE_ALONG_AXIS = Op(
     attrs=(Attr("axis", "int", "axis the indices point along", -1), FILL),
     margins=(index_margin(1, lambda s: s.ins[0].shape[s["axis"]]),),
     linear=(0,), analytic=True, ulps=0.0, source="NumPy take_along_axis",
+    reads=gathered,
 )  # fmt: skip
 
 
@@ -230,6 +234,7 @@ GATHER_ND = Op(
     attrs=(Attr("batch_dims", "int", "leading axes that x and the indices share", 0), FILL),
     margins=(index_margin(1, nd_sides),),
     linear=(0,), analytic=True, ulps=0.0, source="ONNX GatherND",
+    reads=gathered,
 )  # fmt: skip
 
 
@@ -286,6 +291,7 @@ INDEX_GET = Op(
         xp.zeros(s.ins[0]), c, *xs[1:], spec=s["spec"], reduction="add"),
     attrs=(Attr("spec", "str", "such as '0,::2,new,array,...'", required=True), FILL),
     linear=(0,), analytic=True, ulps=0.0, source="NumPy indexing",
+    reads=gathered,
 )  # fmt: skip
 
 RECORDS = (SLICE, TAKE, TAKE_ALONG_AXIS, GATHER_ND, INDEX_GET)

@@ -8,6 +8,7 @@ import numpy as np
 
 from gradproof_service.arrays import Array, Type, promote, type_of
 from gradproof_service.ops.axes import normal_axis
+from gradproof_service.ops.reads import joined, moved
 from gradproof_service.ops.record import ATTRIBUTE, SHAPE, Attr, Draw, IllTyped, Op, Sample, Site
 
 Inferred = tuple[dict[str, Any], tuple[Type, ...]]
@@ -61,6 +62,7 @@ CONCAT = Op(
     vjp_all=_concat_cotangents,
     attrs=(Attr("axis", "int", "the axis along which they follow each other", 0),),
     analytic=True, ulps=0.0, source="Array API",
+    reads=joined,
 )  # fmt: skip
 
 
@@ -101,6 +103,7 @@ STACK = Op(
     vjp_all=_stack_cotangents,
     attrs=(Attr("axis", "int", "where the new axis stands in the result", 0),),
     analytic=True, ulps=0.0, source="Array API",
+    reads=joined,
 )  # fmt: skip
 
 
@@ -152,6 +155,7 @@ SPLIT = Op(
         Attr("axis", "int", "the axis that is cut", 0),
     ),
     linear=(0,), analytic=True, ulps=0.0, source="ONNX Split",
+    reads=moved,
 )  # fmt: skip
 
 
@@ -198,6 +202,7 @@ TILE = Op(
     vjp=(_untile,),
     attrs=(Attr("repeats", "ints", "how often along each axis, from the last one", required=True),),
     linear=(0,), analytic=True, ulps=0.0, source="NumPy tile",
+    reads=moved,
 )  # fmt: skip
 
 RECORDS = (CONCAT, STACK, SPLIT, TILE)

@@ -10,6 +10,7 @@ import numpy as np
 from gradproof_service.arrays import BOOL, Array, Type, broadcast_shapes, floating, promote, type_of
 from gradproof_service.ops.axes import normal_axes
 from gradproof_service.ops.elementwise import refuse_reserved
+from gradproof_service.ops.reads import over_axes, product
 from gradproof_service.ops.record import (
     ATTRIBUTE,
     DTYPE,
@@ -62,6 +63,13 @@ def _matmul(s: Site, a: Array, b: Array) -> Array:
     if rank_a == 1:
         y = y[..., 0, :] if rank_b > 1 else y[..., 0]
     return y
+
+
+def _matmul_into(s: Site, out: Array, a: Array, b: Array) -> None:
+    if a.ndim < 3 > b.ndim and len(s.ins[0].shape) == a.ndim:
+        np.matmul(a, b, out)
+    else:
+        out[...] = _matmul(s, a, b)
 
 
 def widened(x: Array, lead: int, ndim: int) -> Array:
@@ -150,6 +158,8 @@ MATMUL = Op(
     vjp=(_left_cotangent, _right_cotangent),
     linear=(0, 1), analytic=True, accumulates=True,
     cost=lambda s: 2.0 * s.out.size * s.ins[0].shape[-1], source="NumPy matmul, Array API",
+    into=_matmul_into,
+    reads=product,
 )  # fmt: skip
 
 
@@ -258,6 +268,7 @@ VECTOR_NORM = Op(
     margins=(Margin("kink", "the zero vector, an x_i = 0 or a tie, by ord", _norm_edge),),
     analytic=True, accumulates=True, ulps=2.0, exact=lambda s: abs(s["ord"]) == np.inf,
     cost=lambda s: 2.0 * s.ins[0].size, source="Array API vector_norm",
+    reads=over_axes,
 )  # fmt: skip
 
 RECORDS = (MATMUL, VECTOR_NORM)

@@ -18,6 +18,7 @@ from gradproof_service.ops.elementwise import (
     sample_elementwise,
     unary,
 )
+from gradproof_service.ops.reads import along_axes, picked
 from gradproof_service.ops.record import (
     ATTRIBUTE,
     DTYPE,
@@ -37,7 +38,8 @@ AT_ZERO = (Margin("kink", "x = 0", lambda s, xs, ys: np.abs(xs[0])),)
 RELU = unary(
     "relu", "x where it is positive, else 0", "y = max(x, 0);  dy = [x > 0] dx",
     lambda x: np.maximum(x, 0), lambda xp, x, y: xp.astype(xp.greater(x, 0.0), dtype=y.dtype),
-    infer=infer_numeric, ulps=0.0, margins=AT_ZERO, kink="0 at x = 0 (torch and jax agree)",
+    infer=infer_numeric, ulps=0.0, into=lambda s, out, x: np.maximum(x, 0, out), margins=AT_ZERO, kink="0 at x = 0 (torch and jax agree)",
+    reads=picked,
 )  # fmt: skip
 
 
@@ -176,6 +178,7 @@ SOFTMAX = Op(
     vjp=(lambda xp, s, xs, ys, c: ys[0] * c - ys[0] * _total(xp, s, ys[0] * c),),
     attrs=SOFTMAX_AXIS, analytic=True, accumulates=True, cost=lambda s: 12 * s.out.size,
     kink="an x at -inf has y = 0 and slope 0; NaN where all are -inf or one is +inf (torch, jax)",
+    reads=along_axes,
 )  # fmt: skip
 
 LOG_SOFTMAX = Op(
@@ -186,6 +189,7 @@ LOG_SOFTMAX = Op(
     vjp=(lambda xp, s, xs, ys, c: c - xp.exp(ys[0]) * _total(xp, s, c),),
     attrs=SOFTMAX_AXIS, analytic=True, accumulates=True, cost=lambda s: 12 * s.out.size,
     kink="an x at -inf has y = -inf and no weight; NaN where all are -inf or one is +inf (torch, jax)",
+    reads=along_axes,
 )  # fmt: skip
 
 RECORDS = (RELU, SOFTPLUS, LEAKY_RELU, ELU, GELU, SOFTMAX, LOG_SOFTMAX)

@@ -11,6 +11,7 @@ import numpy as np
 from gradproof_service.arrays import Array, Type, broadcast_shapes, floating, promote, type_of
 from gradproof_service.ops.axes import normal_axes, normal_axis
 from gradproof_service.ops.elementwise import refuse_reserved
+from gradproof_service.ops.reads import channels, normalised
 from gradproof_service.ops.record import (
     ATTRIBUTE,
     SHAPE,
@@ -125,6 +126,7 @@ LAYER_NORM = Op(
     margins=(Margin("domain", "the elements are not all equal, or epsilon > 0", _layer_norm_edge),),
     linear=(1, 2), analytic=True, accumulates=True, cost=lambda s: 8 * s.out.size,
     source="Ba, Kiros and Hinton 2016",
+    reads=normalised,
 )  # fmt: skip
 
 
@@ -212,6 +214,7 @@ BATCH_NORM = Op(
     margins=(Margin("domain", "var + epsilon > 0", lambda s, xs, ys: xs[4] + s["epsilon"], 4),),
     linear=(0, 1, 2, 3), analytic=True, accumulates=True, cost=lambda s: 4 * s.out.size,
     source="Ioffe and Szegedy 2015, inference form",
+    reads=channels,
 )  # fmt: skip
 
 RECORDS = (LAYER_NORM, BATCH_NORM)

@@ -121,6 +121,10 @@ def _sample_pad(d: Draw) -> Sample:
     return (d.real(shape),), {"pad_width": width, "mode": mode, "value": value}
 
 
+def _pad_reads(s: Site, i: int, x: Array, xs: Any) -> Array:
+    return _pad(Site(s.op, {**s.attrs, "value": -1}, s.ins, s.outs), x)[..., None]
+
+
 PAD = Op(
     "pad", "x with a border of a constant, or continued by reflection, edge values or wrapping",
     "y = x inside, border outside;  dy = dx inside, d(border) outside",
@@ -133,6 +137,7 @@ PAD = Op(
         Attr("value", "float", "the border's value when the mode is constant", 0.0),
     ),
     linear=(0,), analytic=True, ulps=0.0, source="NumPy pad",
+    reads=_pad_reads,
 )  # fmt: skip
 
 RECORDS = (PAD,)

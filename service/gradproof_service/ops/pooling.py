@@ -187,6 +187,12 @@ def _sample_pool(d: Draw) -> Sample:
     return (d.real(shape),), attrs
 
 
+def _window_reads(s: Site, i: int, x: Array, xs: Any) -> Array:
+    windows = _windows(s)
+    seen = slid(bordered(x, windows, -1), windows)
+    return seen.reshape(*s.out.shape, -1)
+
+
 MAX_POOL = Op(
     "max_pool", "the largest element of each window over the last axes; a border never wins",
     "y_o = max_k x_{o,k};  dy_o = sum_k w_k dx_{o,k},  w_k = [x_{o,k} = y_o] / number of ties",
@@ -196,6 +202,7 @@ MAX_POOL = Op(
     conventions={"torch": "all of the slope to the first that ties"},
     margins=(Margin("kink", "two elements of a window are largest", _tie),),
     source="ONNX MaxPool",
+    reads=_window_reads,
 )  # fmt: skip
 
 
@@ -239,6 +246,7 @@ AVG_POOL = Op(
     attrs=(*ATTRS, Attr("count_include_pad", "bool", "count the border's zeros in the mean", False)),
     linear=(0,), analytic=True, accumulates=True, cost=lambda s: s.out.size * sum(s["window"]),
     source="ONNX AveragePool",
+    reads=_window_reads,
 )  # fmt: skip
 
 RECORDS = (MAX_POOL, AVG_POOL)

@@ -11,6 +11,7 @@ import numpy as np
 from gradproof_service.arrays import BOOL, I64, Array, Shape, Type, floating, type_of
 from gradproof_service.ops.axes import normal_axes, normal_axis
 from gradproof_service.ops.elementwise import refuse_reserved
+from gradproof_service.ops.reads import over_axes
 from gradproof_service.ops.record import (
     DTYPE,
     SHAPE,
@@ -63,6 +64,50 @@ def accumulator(t: Type) -> np.dtype[Any]:
     return np.dtype(np.uint64) if t.dtype.kind == "u" else I64
 
 
+LEAF: Final = 16_384
+"""Elements of a long full sum that are added up at a time."""
+
+
+def total(s: Site, x: Array, keepdims: bool) -> Any:
+    """The sum along the reduced axes, in an order that how the work is cut up never changes.
+
+    A sum of more than `LEAF` floats over all axes adds them in row-major order: each `LEAF` of them by
+    NumPy's pairwise summation, then the partial sums by the same. Error within (log2 n + 8) u sum |x|.
+    """
+    core = s.ins[0].shape
+    if len(s["axes"]) < len(core) or prod(core) <= LEAF or x.dtype.kind not in "fc":
+        return np.sum(x, axis=s["axes"], keepdims=keepdims)
+    lead = s.lead(x)
+    y = joined(partial_sums(_flat(x, lead), lead))
+    return y.reshape(lead + (1,) * len(core)) if keepdims else y
+
+
+def partial_sums(flat: Array, lead: Shape) -> Array:
+    """The sums of each `LEAF` elements along the last axis, the last one of what is left."""
+    n = flat.shape[-1]
+    whole = n - n % LEAF
+    parts = np.empty((*lead, -(-n // LEAF)), flat.dtype)
+    np.add.reduce(
+        flat[..., :whole].reshape(*lead, whole // LEAF, LEAF), -1, None, parts[..., : whole // LEAF]
+    )
+    if whole < n:
+        np.add.reduce(flat[..., whole:], -1, None, parts[..., -1])
+    return parts
+
+
+def joined(parts: Array) -> Any:
+    """The whole sum from the partial ones."""
+    return np.add.reduce(parts, -1)
+
+
+def _flat(x: Array, lead: Shape) -> Array:
+    """The core axes as one, without a copy where one number is everywhere."""
+    if not any(x.strides[len(lead) :]):
+        one = x[(*(slice(None) for _ in lead), *((0,) * (x.ndim - len(lead))))]
+        return np.broadcast_to(one[..., None], (*lead, prod(x.shape[len(lead) :])))
+    return x.reshape(*lead, -1)
+
+
 def _infer_sum(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
     attrs, shape = normal_reduction(attrs, ins[0])
     return attrs, (type_of(accumulator(ins[0]), shape),)
@@ -78,10 +123,11 @@ def sample_reduction(d: Draw) -> Sample:
 SUM = Op(
     "sum", "sum along axes; integers and bool are summed in 64 bits",
     "y = sum_i x_i;  dy = sum_i dx_i",
-    _infer_sum, lambda s, x: np.sum(x, axis=s["axes"], keepdims=s["keepdims"]), sample_reduction,
+    _infer_sum, lambda s, x: total(s, x, s["keepdims"]), sample_reduction,
     jvp=(lambda xp, s, xs, ys, t: xp.sum(t, axes=s["axes"], keepdims=s["keepdims"]),),
     vjp=(lambda xp, s, xs, ys, c: spread(xp, s, c),),  # the transforms repeat it along the axes
-    attrs=AXES, linear=(0,), analytic=True, accumulates=True, cost=lambda s: s.ins[0].size,
+    attrs=AXES, reduces=True, linear=(0,), analytic=True, accumulates=True, cost=lambda s: s.ins[0].size,
+    reads=over_axes,
 )  # fmt: skip
 
 
@@ -97,8 +143,8 @@ def as_float(s: Site, x: Array) -> Array:
 
 def mean_of(s: Site, x: Array, keepdims: bool) -> Array:
     """The mean along the reduced axes; NaN, without a warning, where there is nothing."""
-    total = np.sum(as_float(s, x), axis=s["axes"], keepdims=keepdims)
-    return np.true_divide(total, total.dtype.type(count(s)))
+    y = total(s, as_float(s, x), keepdims)
+    return np.true_divide(y, y.dtype.type(count(s)))
 
 
 MEAN = Op(
@@ -107,7 +153,8 @@ MEAN = Op(
     _infer_mean, lambda s, x: mean_of(s, x, s["keepdims"]), sample_reduction,
     jvp=(lambda xp, s, xs, ys, t: xp.mean(t, axes=s["axes"], keepdims=s["keepdims"]),),
     vjp=(lambda xp, s, xs, ys, c: spread(xp, s, c) / float(count(s)),),
-    attrs=AXES, linear=(0,), analytic=True, accumulates=True, cost=lambda s: s.ins[0].size,
+    attrs=AXES, reduces=True, linear=(0,), analytic=True, accumulates=True, cost=lambda s: s.ins[0].size,
+    reads=over_axes,
 )  # fmt: skip
 
 
@@ -185,7 +232,8 @@ PROD = Op(
     "y = prod_i x_i;  dy = sum_i (prod_{j != i} x_j) dx_i, right where some x are 0",
     _infer_sum, lambda s, x: np.prod(x, axis=s["axes"], keepdims=s["keepdims"]), _sample_prod,
     jvp=(_prod_tangent,), vjp=(_prod_cotangent,),
-    attrs=AXES, analytic=True, accumulates=True, cost=lambda s: s.ins[0].size,
+    attrs=AXES, reduces=True, analytic=True, accumulates=True, cost=lambda s: s.ins[0].size,
+    reads=over_axes,
 )  # fmt: skip
 
 
@@ -244,7 +292,7 @@ def _extreme(name: str, which: str, ufunc: Any, sign: int) -> Op:
         jvp=(lambda xp, s, xs, ys, t: xp.sum(
             _share(xp, s, xs, ys) * t, axes=s["axes"], keepdims=s["keepdims"]),),
         vjp=(lambda xp, s, xs, ys, c: _share(xp, s, xs, ys) * spread(xp, s, c),),
-        attrs=AXES, ulps=0.0, cost=lambda s: s.ins[0].size,
+        attrs=AXES, reduces=True, ulps=0.0, cost=lambda s: s.ins[0].size, reads=over_axes,
         kink="elements that tie share the slope equally (jax; torch's amax too); NaN where y is NaN",
         margins=(Margin("kink", f"two elements are {which}",
                         lambda s, xs, ys: distance_to_tie(xs[0], s["axes"], sign)),),
@@ -269,7 +317,7 @@ def _truth(name: str, meaning: str, formula: str, kernel: Callable[..., Any]) ->
     return Op(
         name, meaning, formula, _infer_truth,
         lambda s, x: kernel(x, axis=s["axes"], keepdims=s["keepdims"]), _sample_truth,
-        attrs=AXES, ulps=0.0, cost=lambda s: s.ins[0].size, source="logic",
+        attrs=AXES, reduces=True, ulps=0.0, cost=lambda s: s.ins[0].size, source="logic",
         kink="no derivative: the truth value is piecewise constant",
         margins=(Margin("jump", "x = 0", lambda s, xs, ys: np.abs(xs[0].astype(np.float64))),),
     )  # fmt: skip

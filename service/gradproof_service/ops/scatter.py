@@ -30,6 +30,7 @@ from gradproof_service.ops.indexing import (
     sample_nd,
     sample_spec,
 )
+from gradproof_service.ops.reads import written
 from gradproof_service.ops.record import SHAPE, Attr, Draw, IllTyped, Op, Sample, Site
 from gradproof_service.ops.scatter_rules import (
     KINK,
@@ -114,6 +115,7 @@ SCATTER_ELEMENTS = Op(
     margins=(*tie_margins(_element_places), index_margin(1, lambda s: s.ins[0].shape[s["axis"]])),
     kink=KINK, analytic=True, accumulates=True, exact=_selects, cost=lambda s: s.ins[0].size + s.ins[2].size,
     source="ONNX ScatterElements",
+    reads=written(_element_places, 2),
 )  # fmt: skip
 
 
@@ -152,6 +154,7 @@ SCATTER_ND = Op(
     margins=(*tie_margins(_nd_places), index_margin(1, nd_sides)),
     kink=KINK, analytic=True, accumulates=True, exact=_selects, cost=lambda s: s.ins[0].size + s.ins[2].size,
     source="ONNX ScatterND",
+    reads=written(_nd_places, 2),
 )  # fmt: skip
 
 
@@ -200,6 +203,11 @@ def _sample_set(d: Draw) -> Sample:
     return (x, d.real(mine), *indices), {"spec": text, "reduction": d.choice(("set", "add"))}
 
 
+def _set_places(s: Site, xs: tuple[Array, ...]) -> Array:
+    spec = parse_spec(s["spec"], s.ins[0].shape)
+    return read_spec(spec, addresses(s.ins[0].shape, ()), xs[2:], (), -1)
+
+
 _JVP_SET, _VJP_SET = scatter_rules(_write_spec, _read_spec, 1, _region, lambda s: len(s.ins) == 2)
 INDEX_SET = Op(
     "index_set", "x after x[spec] = updates (or +=, with every one of several at a place)",
@@ -213,6 +221,7 @@ INDEX_SET = Op(
     linear=(0, 1), analytic=True, accumulates=True, exact=_selects, source="NumPy indexing",
     kink="set: the last update of several at one place has all of the slope",
     cost=lambda s: s.ins[0].size + s.ins[1].size,
+    reads=written(_set_places),
 )  # fmt: skip
 
 RECORDS = (SCATTER_ELEMENTS, SCATTER_ND, INDEX_SET)

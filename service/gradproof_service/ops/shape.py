@@ -9,6 +9,7 @@ import numpy as np
 
 from gradproof_service.arrays import Array, Type, broadcast_shapes
 from gradproof_service.ops.axes import batch_first, need_matrix, normal_axes, normal_axis
+from gradproof_service.ops.reads import masked, moved
 from gradproof_service.ops.record import ATTRIBUTE, SHAPE, Attr, Draw, IllTyped, Op, Sample, Site
 
 Inferred = tuple[dict[str, Any], tuple[Type, ...]]
@@ -47,7 +48,8 @@ RESHAPE = Op(
     jvp=(lambda xp, s, xs, ys, t: xp.reshape(t, shape=s["shape"]),),
     vjp=(lambda xp, s, xs, ys, c: xp.reshape(c, shape=s.ins[0].shape),),
     attrs=(Attr("shape", "ints", "the new shape; -1 stands for what is left", required=True),),
-    linear=(0,), analytic=True, ulps=0.0, source="NumPy reshape, C order",
+    linear=(0,), analytic=True, ulps=0.0, moves="order", source="NumPy reshape, C order",
+    reads=moved,
 )  # fmt: skip
 
 
@@ -80,7 +82,8 @@ PERMUTE_DIMS = Op(
     jvp=(lambda xp, s, xs, ys, t: xp.permute_dims(t, axes=s["axes"]),),
     vjp=(lambda xp, s, xs, ys, c: xp.permute_dims(c, axes=_back(s["axes"])),),
     attrs=(Attr("axes", "ints", "the axis of x that each axis of y is", required=True),),
-    linear=(0,), analytic=True, ulps=0.0, source="Array API",
+    linear=(0,), analytic=True, ulps=0.0, moves="view", source="Array API",
+    reads=moved,
 )  # fmt: skip
 
 
@@ -104,7 +107,8 @@ EXPAND_DIMS = Op(
     jvp=(lambda xp, s, xs, ys, t: xp.expand_dims(t, axes=s["axes"]),),
     vjp=(lambda xp, s, xs, ys, c: xp.squeeze(c, axes=s["axes"]),),
     attrs=(Attr("axes", "ints", "where the new axes stand in the result", required=True),),
-    linear=(0,), analytic=True, ulps=0.0, source="NumPy expand_dims",
+    linear=(0,), analytic=True, ulps=0.0, moves="order", source="NumPy expand_dims",
+    reads=moved,
 )  # fmt: skip
 
 
@@ -136,7 +140,8 @@ SQUEEZE = Op(
     jvp=(lambda xp, s, xs, ys, t: xp.squeeze(t, axes=s["axes"]),),
     vjp=(lambda xp, s, xs, ys, c: xp.expand_dims(c, axes=s["axes"]),),
     attrs=(Attr("axes", "ints", "axes of side 1 to drop"),),
-    linear=(0,), analytic=True, ulps=0.0, source="NumPy squeeze",
+    linear=(0,), analytic=True, ulps=0.0, moves="order", source="NumPy squeeze",
+    reads=moved,
 )  # fmt: skip
 
 
@@ -166,7 +171,8 @@ BROADCAST_TO = Op(
     jvp=(lambda xp, s, xs, ys, t: xp.broadcast_to(t, shape=s["shape"]),),
     vjp=(lambda xp, s, xs, ys, c: c,),  # the transforms sum over what was repeated
     attrs=(Attr("shape", "ints", "the shape of the result", required=True),),
-    linear=(0,), analytic=True, ulps=0.0, source="NumPy broadcasting",
+    linear=(0,), analytic=True, ulps=0.0, moves="repeat", source="NumPy broadcasting",
+    reads=moved,
 )  # fmt: skip
 
 
@@ -185,7 +191,8 @@ FLIP = Op(
     jvp=(lambda xp, s, xs, ys, t: xp.flip(t, axes=s["axes"]),),
     vjp=(lambda xp, s, xs, ys, c: xp.flip(c, axes=s["axes"]),),
     attrs=(Attr("axes", "ints", "axes to reverse"),),
-    linear=(0,), analytic=True, ulps=0.0, source="NumPy flip",
+    linear=(0,), analytic=True, ulps=0.0, moves="view", source="NumPy flip",
+    reads=moved,
 )  # fmt: skip
 
 
@@ -207,6 +214,7 @@ TRIL = Op(
     vjp=(lambda xp, s, xs, ys, c: xp.tril(c, k=s["k"]),),
     attrs=(Attr("k", "int", "the last diagonal kept; 0 is the main one, above it positive", 0),),
     linear=(0,), analytic=True, ulps=0.0, source="NumPy tril",
+    reads=masked,
 )  # fmt: skip
 
 TRIU = Op(
@@ -218,6 +226,7 @@ TRIU = Op(
     vjp=(lambda xp, s, xs, ys, c: xp.triu(c, k=s["k"]),),
     attrs=(Attr("k", "int", "the first diagonal kept; 0 is the main one, above it positive", 0),),
     linear=(0,), analytic=True, ulps=0.0, source="NumPy triu",
+    reads=masked,
 )  # fmt: skip
 
 
@@ -248,7 +257,8 @@ DIAGONAL = Op(
     jvp=(lambda xp, s, xs, ys, t: xp.diagonal(t, offset=s["offset"]),),
     vjp=(_put_back,),
     attrs=(Attr("offset", "int", "which diagonal; above the main one positive", 0),),
-    linear=(0,), analytic=True, ulps=0.0, source="NumPy linalg.diagonal",
+    linear=(0,), analytic=True, ulps=0.0, moves="view", source="NumPy linalg.diagonal",
+    reads=moved,
 )  # fmt: skip
 
 
@@ -277,6 +287,7 @@ DIAG_EMBED = Op(
     vjp=(lambda xp, s, xs, ys, c: xp.diagonal(c, offset=s["offset"]),),
     attrs=(Attr("offset", "int", "which diagonal; above the main one positive", 0),),
     linear=(0,), analytic=True, ulps=0.0, source="torch.diag_embed, trailing axes",
+    reads=masked,
 )  # fmt: skip
 
 
@@ -291,7 +302,8 @@ MATRIX_TRANSPOSE = Op(
     _infer_transpose, lambda s, x: np.swapaxes(x, -1, -2), _sample_matrices,
     jvp=(lambda xp, s, xs, ys, t: xp.matrix_transpose(t),),
     vjp=(lambda xp, s, xs, ys, c: xp.matrix_transpose(c),),
-    linear=(0,), analytic=True, ulps=0.0, source="Array API",
+    linear=(0,), analytic=True, ulps=0.0, moves="view", source="Array API",
+    reads=moved,
 )  # fmt: skip
 
 RECORDS = (

@@ -10,6 +10,7 @@ import numpy as np
 from gradproof_service.arrays import Array, Type, floating, type_of
 from gradproof_service.ops.axes import normal_axis
 from gradproof_service.ops.elementwise import refuse_reserved
+from gradproof_service.ops.reads import over_axes, running
 from gradproof_service.ops.record import (
     ATTRIBUTE,
     SHAPE,
@@ -90,6 +91,7 @@ VAR = Op(
     _infer_spread, _var, _sample_spread,
     jvp=(_var_tangent,), vjp=(_var_cotangent,),
     attrs=SPREAD_AXES, analytic=True, accumulates=True, cost=lambda s: 4 * s.ins[0].size,
+    reads=over_axes,
 )  # fmt: skip
 
 
@@ -125,6 +127,7 @@ STD = Op(
     kink="0 where y = 0, the smallest subgradient (torch; jax gives NaN)",
     conventions={"jax": "NaN where y = 0"},
     margins=(Margin("kink", "all elements are equal", _half_range),),
+    reads=over_axes,
 )  # fmt: skip
 
 
@@ -165,6 +168,7 @@ LOGSUMEXP = Op(
     vjp=(lambda xp, s, xs, ys, c: _weights(xp, s, xs[0], ys[0]) * spread(xp, s, c),),
     attrs=AXES, analytic=True, accumulates=True, cost=lambda s: 10 * s.ins[0].size,
     kink="an x at -inf has slope 0, also where all are (y = -inf); NaN where an x is +inf",
+    reads=over_axes,
 )  # fmt: skip
 
 
@@ -225,6 +229,7 @@ CUMULATIVE_SUM = Op(
         Attr("reverse", "bool", "sum from the last element to the first", False),
     ),
     linear=(0,), analytic=True, accumulates=True, source="Array API; reverse as in jax.lax.cumsum",
+    reads=running,
 )  # fmt: skip
 
 RECORDS = (VAR, STD, LOGSUMEXP, CUMULATIVE_SUM)

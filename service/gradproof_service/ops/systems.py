@@ -19,6 +19,7 @@ from gradproof_service.ops.decompositions import (
     well_conditioned,
 )
 from gradproof_service.ops.linalg import refuse_bool, the_one, widened
+from gradproof_service.ops.reads import systems
 from gradproof_service.ops.record import SHAPE, Attr, Draw, IllTyped, Margin, Op, Sample, Site
 
 Inferred = tuple[dict[str, Any], tuple[Type, ...]]
@@ -118,6 +119,7 @@ SOLVE = Op(
     linear=(1,), analytic=True, accumulates=True, ulps=2.0,
     cost=lambda s: s.ins[0].size * s.ins[0].shape[-1] / 1.5 + 2.0 * s.out.size * s.ins[0].shape[-1],
     source="Giles, Collected matrix derivative results, 2008",
+    reads=systems,
 )  # fmt: skip
 
 
@@ -215,6 +217,7 @@ SOLVE_TRIANGULAR = Op(
     linear=(1,), analytic=True, accumulates=True, ulps=2.0,
     cost=lambda s: float(s.out.size) * s.ins[0].shape[-1],
     source="Giles, Collected matrix derivative results, 2008",
+    reads=systems,
 )  # fmt: skip
 
 RECORDS = (SOLVE, SOLVE_TRIANGULAR)
