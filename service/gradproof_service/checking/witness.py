@@ -15,7 +15,13 @@ import numpy as np
 from gradproof_service.arrays import Array, Structure
 from gradproof_service.checking.compare import KAPPA, compare, row_scale
 from gradproof_service.checking.complex_step import complex_step
-from gradproof_service.checking.differences import Estimate, Reason, directional, representable
+from gradproof_service.checking.differences import (
+    Estimate,
+    Reason,
+    directional,
+    hidden,
+    representable,
+)
 from gradproof_service.checking.extended import extended_slopes
 from gradproof_service.checking.margins import Edge, reach
 from gradproof_service.checking.reference import Reference, directions_for, push
@@ -61,13 +67,15 @@ class Sides:
 class Slopes:
     """Slopes (D, m) along directions with bars; `why` (D, m) `Reason`s where there is no bar.
 
-    `on_kink` (D,) says along which directions the point itself stands on a kink or edge.
+    `on_kink` (D,) says along which directions the point itself stands on a kink or edge, `doubt`
+    (D, m) how far beyond the bar nobody is accused yet.
     """
 
     value: Array
     bar: Array
     why: Array
     on_kink: Array
+    doubt: Array
 
 
 def witness(
@@ -116,7 +124,10 @@ def _one_input(
     estimate = _differences(scene, i, directions, expected, near, tau, budget, said)
     if every and basis is None and estimate.left is not None and estimate.right is not None:
         said.sides[i] = _sides(estimate)
-    slopes = Slopes(estimate.value.copy(), estimate.bar.copy(), estimate.reason.copy(), near == 0)
+    slopes = Slopes(
+        estimate.value.copy(), estimate.bar.copy(), estimate.reason.copy(), near == 0,
+        hidden(estimate.value, tau),
+    )  # fmt: skip
     source = _settle(scene, i, directions, expected, expected_bar, slopes, tau, said)
     if every and basis is None:
         _adopt(scene, reference, i, slopes, said.exact.get(i), tau)
@@ -130,7 +141,7 @@ def _one_input(
         comparison = compare(
             scene.pair(o, i, Source.REVERSE, source),
             expected[:, part].T, slopes.value[:, part].T, (slopes.bar + expected_bar)[:, part].T,
-            scale=scale.T, tau=tau, shape=scene.block_shape(o, i) if every and basis is None else None,
+            doubt=np.nan_to_num(slopes.doubt[:, part].T), scale=scale.T, tau=tau, shape=scene.block_shape(o, i) if every and basis is None else None,
             entries_total=n * scene.size_out(o),
             directions=0 if every else len(directions),
             reason=_reason(slopes.why[:, part], slopes.bar[:, part]),
@@ -249,6 +260,7 @@ def _replace(slopes: Slopes, rows: Array, value: Array, bar: Array, open_: Array
     slopes.value[rows] = np.where(better, value, slopes.value[rows])
     slopes.bar[rows] = np.where(better, bar, slopes.bar[rows])
     slopes.why[rows] = np.where(better, Reason.OK.value, slopes.why[rows])
+    slopes.doubt[rows] = np.where(better, 0.0, slopes.doubt[rows])
     return 2 * int(better.sum()) > slopes.value.size
 
 

@@ -15,21 +15,24 @@ HOLD_OUT = 864197532
 
 
 def assert_calibrated(draws: Draws, covered: float = 0.999) -> None:
-    """True error within the bar nearly always, no correct derivative accused by e12, no wrong one consistent."""
+    """True error within the bar nearly always, hardly a correct derivative beyond two bars, no wrong one consistent."""
     said = draws.summary()
     assert np.mean(draws.ratio <= 1) >= covered, said
-    assert draws.accused <= draws.total // 10_000, said
+    assert draws.accused <= 1 + draws.total // 2000, said
     assert not any(draws.missed.values()), said
 
 
-@pytest.mark.parametrize(("rng_seed", "tau"), [(11, 1e-3), (12, 1e-9)])
-def test_bars_cover_the_true_error(rng_seed: int, tau: float) -> None:
-    """Whatever tier answers, the truth lies within the bar."""
-    draws = draw(rng_seed, 600, tau=tau)
+@pytest.mark.parametrize(
+    ("rng_seed", "count", "tau", "without"), [(11, 3000, 1e-3, 0.04), (12, 300, 1e-9, 0.3)]
+)
+def test_bars_cover_the_true_error_and_little_more(
+    rng_seed: int, count: int, tau: float, without: float
+) -> None:
+    """Whatever tier answers, the truth lies within the bar, and half of the bars within 100 true errors."""
+    draws = draw(rng_seed, count, tau=tau)
     assert_calibrated(draws)
-    if tau < 1e-6:
-        assert np.median(draws.looseness) < 100, draws.summary()
-    assert draws.unsettled < (0.06 if tau == 1e-3 else 0.3) * draws.total
+    assert np.median(draws.looseness) < 100, draws.summary()
+    assert draws.unsettled < without * draws.total
 
 
 def test_bars_cover_the_true_error_of_float32_functions() -> None:
@@ -47,4 +50,6 @@ def test_bars_cover_the_true_error_of_black_boxes() -> None:
 @pytest.mark.long
 def test_bars_cover_the_true_error_on_the_hold_out() -> None:
     """The same law on thirty thousand draws of a fresh seed."""
-    assert_calibrated(draw(HOLD_OUT, 30_000))
+    draws = draw(HOLD_OUT, 30_000)
+    assert_calibrated(draws)
+    assert np.median(draws.looseness) < 100, draws.summary()

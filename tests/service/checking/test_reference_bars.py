@@ -1,4 +1,4 @@
-"""The reference's error bars are measured: the truth in sixty digits lies inside them, and they are not wide."""
+"""The error bars of a whole check are measured: the truth in sixty digits lies inside them, and they are not wide."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gradproof_service.checking.differences import directional
 from gradproof_service.checking.extended import extended_slopes
 from gradproof_service.checking.reference import blocks_of
 from gradproof_service.checking.report import Options
@@ -79,3 +80,21 @@ def test_the_truth_lies_inside_the_bars() -> None:
 def test_the_truth_lies_inside_the_bars_thousands_of_times() -> None:
     """The same over thousands: pytest -m long tests/service/checking/test_reference_bars.py."""
     hold(ratios(7, 6000))
+
+
+def test_the_truth_lies_inside_the_bars_of_differences() -> None:
+    """The same gradients from differences, with the rounding that is measured on the graph itself."""
+    rng = np.random.default_rng(78)
+    inside: list[float] = []
+    while len(inside) < 900:
+        x = rng.uniform(-2, 2, 3) * 10.0 ** rng.integers(-3, 3)
+        graph, arrays = graph_of(random_function(rng, int(rng.integers(2, 9))), x=x)
+        scene = make_scene(graph, arrays, Options(), no_tick)
+        exact = extended_slopes(scene, 0, np.eye(3))
+        if exact is None or not np.isfinite(scene.values()[0]):
+            continue
+        said = directional(scene.evaluator(0), x, np.eye(3), scale=scene.scale(0), tau=2.5e-4)
+        known = np.isfinite(exact.bar[:, 0]) & np.isfinite(said.bar[:, 0]) & (said.bar[:, 0] > 0)
+        error = np.abs(said.value[known, 0] - exact.value[known, 0])
+        inside += (error / said.bar[known, 0]).tolist()
+    hold(np.array(inside))
