@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -157,15 +157,24 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
     origins = [-1] * xp.node_count
     sites: list[Site | None] = [None] * len(function.ops)
     typing.sites.setdefault(index, sites)
+    known: dict[Any, Site] = {}
     for node, (name, operands) in enumerate(zip(function.ops, function.operands, strict=True)):
         count = function.counts[node] if function.counts else 1
-        args = [ids[v] for v in operands]
+        args = tuple([ids[v] for v in operands])
         if None in args:
             ids.extend([None] * count)
             continue
-        xp.location = function.location(node)
+        placed = cast("tuple[int, ...]", args)
+        ins = tuple([xp.types[a] for a in placed])
+        key = (name, id(function.attrs[node]), ins)
+        site = known.get(key)
         try:
-            first, site = _type_node(typing, xp, function, node, name, args, count, depth)
+            if site is None:
+                site = _site(typing, function, node, ins, count, depth)
+                if site.op.batching != "run":
+                    known[key] = site
+            elif len(site.outs) != count:
+                raise _other_count(site, count)
             sites[node] = site
             for v, out in enumerate(site.outs if function.stated else (), len(ids)):
                 _hold(function.stated.get(v), out, as_declared)
@@ -174,6 +183,8 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
                 typing.findings.append(_finding(function, node, name, e.code, e.message))
             ids.extend([None] * count)
             continue
+        xp.location = function.location(node)
+        first = xp.add_once(site, placed, function.names.get(node, ""))
         ids.extend(range(first, first + count))
         if xp.node_count > len(origins):
             origins.append(node)
@@ -187,20 +198,20 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
     return graph
 
 
-def _type_node(
-    typing: Typing, xp: Builder, function: Function, node: int, name: str,
-    args: Sequence[int | None], count: int, depth: int,
-) -> tuple[int, Site]:  # fmt: skip
+def _site(
+    typing: Typing, function: Function, node: int, ins: tuple[Type, ...], count: int, depth: int
+) -> Site:
+    """The op of a node at these operand types; raises `IllTyped` when there is none or it does not fit."""
+    name = function.ops[node]
     op = OPS.get(name.removeprefix(NAMESPACE)) if name.startswith(NAMESPACE) else None
     if op is None:
         raise IllTyped("GP001", f"there is no op {name!r} in op set 1{_nearest(name)}")
     attrs = function.attrs[node]
     if op.batching == "run":
         attrs = {k: _callees(typing, v, depth) for k, v in attrs.items()}
-    operands = tuple([a for a in args if a is not None])
-    site = op.site(attrs, tuple([xp.types[a] for a in operands]))
+    site = op.site(attrs, ins)
     if len(site.outs) != count:
-        raise IllTyped("GP002", f"gives {len(site.outs)} outputs, the program says {count}")
+        raise _other_count(site, count)
     for out in site.outs:
         if out.size > typing.limits.elements:
             raise IllTyped(
@@ -208,7 +219,11 @@ def _type_node(
                 f"makes an array of shape {out.shape}: {out.size:.3g} elements, "
                 f"the limit is {typing.limits.elements:.3g}",
             )
-    return xp.add_once(site, operands, function.names.get(node, "")), site
+    return site
+
+
+def _other_count(site: Site, count: int) -> IllTyped:
+    return IllTyped("GP002", f"gives {len(site.outs)} outputs, the program says {count}")
 
 
 def _hold(stated: Stated | None, found: Type, as_declared: bool) -> None:
