@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -30,6 +30,7 @@ def check(
     order: int = 1,
     witness_evaluations: int | None = None,
     suppress: Sequence[str] = (),
+    structure: Mapping[str, str] | None = None,
     points: int = 1,
     prove: bool = False,
     save: str | Path | None = None,
@@ -52,6 +53,7 @@ def check(
         order=order,
         witness_evaluations=witness_evaluations,
         suppress=suppress,
+        structure=structure,
         points=points,
         prove=prove,
         save=save,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -40,6 +40,7 @@ def run_check(
     order: int = 1,
     witness_evaluations: int | None = None,
     suppress: Sequence[str] = (),
+    structure: Mapping[str, str] | None = None,
     points: int = 1,
     prove: bool = False,
     save: str | Path | None = None,
@@ -52,7 +53,7 @@ def run_check(
 
         points = checked_count(points)
         _refuse_values(claim, points)
-    subject = prepare(source, at)
+    subject = prepare(source, at, structure)
     inputs = chosen(subject.arguments.names, wrt, "wrt")
     known = (
         subject.program.outputs if subject.program else [name for name, _ in subject.plain or ()]
@@ -132,7 +133,7 @@ class Asked:
         if program is None:
             assert subject.function is not None
             start = der.ProbeStart(
-                inputs=[der.ProbeInput(name=name) for name in subject.arguments.names],
+                inputs=_probed(subject),
                 point=subject.point,
                 claims=given,
                 options=self.options,
@@ -150,6 +151,15 @@ class Asked:
         )
         response = self.transport.check(request, timeout_s=self.timeout_s)
         return Done(Report(response.report), request, response)
+
+
+def _probed(subject: Subject) -> list[der.ProbeInput]:
+    """The inputs of a black box, with what is declared of them."""
+    found = [der.ProbeInput(name=name) for name in subject.arguments.names]
+    for one in found:
+        if one.name in subject.structures:
+            one.structure = subject.structures[one.name]
+    return found
 
 
 def _several(asked: Asked, subject: Subject, points: int) -> tuple[Report, Done]:

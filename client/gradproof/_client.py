@@ -7,7 +7,7 @@ process, or the one that `GRADPROOF_SERVER` names.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
@@ -22,11 +22,15 @@ from gradproof._transport import connect as connect_transport
 
 
 class Wanted(TypedDict, total=False):
-    """What the derivative calls take besides function and point."""
+    """What the derivative calls take besides function and point.
+
+    With a `structure` first derivatives are those along the tangent space of what is declared.
+    """
 
     wrt: str | Sequence[str] | None
     outputs: str | Sequence[str] | None
     profile: str
+    structure: Mapping[str, str] | None
     timeout_s: float | None
 
 
@@ -58,6 +62,7 @@ class Client:
         order: int = 1,
         witness_evaluations: int | None = None,
         suppress: Sequence[str] = (),
+        structure: Mapping[str, str] | None = None,
         points: int = 1,
         prove: bool = False,
         save: str | Path | None = None,
@@ -73,7 +78,9 @@ class Client:
         "vjp": claim(*args, cotangent) -> arg-shaped; "jvp": claim(*args, *tangents) -> out-shaped;
         "hvp": claim(*args, *tangents) -> arg-shaped.
         `wrt` and `outputs` choose by name; `rtol` and `atol` are forgiven beyond the error bars; `tau` is
-        the relative error that a pass must be able to see.
+        the relative error that a pass must be able to see. `structure` declares inputs that are not free,
+        such as {"S": "spd"}: symmetric, spd, lower, upper, positive, simplex, orthogonal, integer_valued. They
+        are varied, and a claim about them judged, only along the tangent space.
 
         `points` above 1 checks at so many points, the given one and others inside the domain that `rng_seed`
         decides; the claim is then a function, called at each. `prove` plants faults into every claim that is
@@ -97,6 +104,7 @@ class Client:
             order=order,
             witness_evaluations=witness_evaluations,
             suppress=suppress,
+            structure=structure,
             points=points,
             prove=prove,
             save=save,

@@ -92,11 +92,12 @@ def differentiate(
     seeds: Mapping[str, Array] | None = None,
     subject: Subject | None = None,
     profile: str = "",
+    structure: Mapping[str, str] | None = None,
     sparse: bool = False,
     timeout_s: float | None = None,
 ) -> Answer:
     """Ask for derivatives of one kind; raises `RequestError` when nothing could be computed."""
-    subject = subject or prepare(source, at)
+    subject = subject or prepare(source, at, structure)
     program = subject.needs_program()
     inputs = chosen(subject.arguments.names, wrt, "wrt")
     request = der.DifferentiateRequest(
@@ -155,20 +156,22 @@ def hessian(
 
 
 def jvp(
-    transport: Transport, source: Source, at: Any, tangents: Any, **request: Any
-) -> tuple[Any, Any]:
+    transport: Transport, source: Source, at: Any, tangents: Any, *,
+    structure: Mapping[str, str] | None = None, **request: Any,
+) -> tuple[Any, Any]:  # fmt: skip
     """The outputs and their tangents."""
-    subject = prepare(source, at)
+    subject = prepare(source, at, structure)
     seeds = input_seeds(subject, tangents)
     answer = differentiate(transport, source, at, "jvp", seeds=seeds, subject=subject, **request)
     return answer.value(), answer.by_output(lambda o: answer.find(False, output=o))
 
 
 def vjp(
-    transport: Transport, source: Source, at: Any, cotangents: Any, **request: Any
-) -> tuple[Any, Any]:
+    transport: Transport, source: Source, at: Any, cotangents: Any, *,
+    structure: Mapping[str, str] | None = None, **request: Any,
+) -> tuple[Any, Any]:  # fmt: skip
     """The outputs and the inputs' cotangents in the arguments' places."""
-    subject = prepare(source, at)
+    subject = prepare(source, at, structure)
     names = subject.needs_program().outputs
     if isinstance(cotangents, Mapping):
         seeds = {name: seed(value) for name, value in cotangents.items()}
@@ -185,9 +188,12 @@ def vjp(
     return answer.value(), answer.by_argument(lambda i: answer.find(False, input=i))
 
 
-def hvp(transport: Transport, source: Source, at: Any, tangents: Any, **request: Any) -> Any:
+def hvp(
+    transport: Transport, source: Source, at: Any, tangents: Any, *,
+    structure: Mapping[str, str] | None = None, **request: Any,
+) -> Any:  # fmt: skip
     """The derivative of the gradient along the tangents, in the arguments' places."""
-    subject = prepare(source, at)
+    subject = prepare(source, at, structure)
     seeds = input_seeds(subject, tangents)
     answer = differentiate(transport, source, at, "hvp", seeds=seeds, subject=subject, **request)
     return answer.by_output(

@@ -10,11 +10,13 @@ import numpy as np
 from gradproof_proto.tensors import from_tensor
 from gradproof_proto.v1 import check_pb2 as pb
 from gradproof_proto.v1 import derivative_pb2 as der
+from gradproof_proto.v1 import program_pb2
 
 from gradproof._arguments import Arguments, Array
 from gradproof._errors import RequestError, TargetError
 from gradproof._outputs import Outputs, evaluate
 from gradproof._report import CheckedPoint, Coverage, Report
+from gradproof._structure import declare
 from gradproof._subject import Subject
 from gradproof._transport import Transport
 
@@ -92,7 +94,8 @@ def _at(subject: Subject, arguments: Arguments, plain: Outputs | None = None) ->
     from gradproof._tracing import carry_at
 
     carried = carry_at(subject.function, arguments, plain)
-    return Subject(carried.program, subject.function, arguments, plain, carried.origin)
+    program = carried.program and declare(carried.program, subject.structures)
+    return Subject(program, subject.function, arguments, plain, carried.origin, subject.structures)
 
 
 def _around(
@@ -100,7 +103,7 @@ def _around(
 ) -> tuple[list[Subject], list[str]]:
     """A black box at points near the given one and around zero, at several scales, where it is finite."""
     found, left_out = [subject], list[str]()
-    for arguments in _drawn(subject.arguments, options, TRIES * count):
+    for arguments in _drawn(subject, options, TRIES * count):
         if len(found) >= count:
             break
         left()
@@ -115,15 +118,19 @@ def _around(
     return found, list(dict.fromkeys(left_out))
 
 
-def _drawn(arguments: Arguments, options: pb.Options, count: int) -> Generator[Arguments]:
+def _drawn(subject: Subject, options: pb.Options, count: int) -> Generator[Arguments]:
     """Arguments with the wanted float inputs moved: to the other sign, far, to many magnitudes, near, and positive, by turns."""
     rng = np.random.default_rng((options.rng_seed, 7))
+    arguments = subject.arguments
     for k in range(count):
         values: list[Array] = []
         for leaf in arguments.leaves:
             x = leaf.value
             if x.dtype.kind != "f" or (options.wrt and leaf.name not in options.wrt):
                 values.append(x)
+                continue
+            if leaf.name in subject.structures:
+                values.append(_on_set(x, subject.structures[leaf.name], rng))
                 continue
             size = float(np.sqrt(np.mean(np.square(x, dtype=np.float64)))) if x.size else 1.0
             size = size if np.isfinite(size) and size > 0 else 1.0
@@ -137,6 +144,15 @@ def _drawn(arguments: Arguments, options: pb.Options, count: int) -> Generator[A
             )
             values.append(np.asarray(moves[k % len(moves)], x.dtype))
         yield _moved(arguments, values)
+
+
+def _on_set(x: Array, kind: program_pb2.Structure, rng: np.random.Generator) -> Array:
+    """Another value that is what x is declared to be: scaled, its parts exchanged where the scale is fixed."""
+    if kind in (program_pb2.STRUCTURE_SIMPLEX, program_pb2.STRUCTURE_ORTHOGONAL):
+        return np.ascontiguousarray(x[..., rng.permutation(x.shape[-1])])
+    if kind == program_pb2.STRUCTURE_INTEGER_VALUED:
+        return x
+    return np.asarray(x * 2.0 ** rng.uniform(-3, 3), x.dtype)
 
 
 def merged(checked: Sequence[CheckedPoint], coverage: Coverage) -> Report:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from gradproof._expression import expression
 from gradproof._expression_functions import nearest
 from gradproof._outputs import Outputs, evaluate
 from gradproof._program import Program
+from gradproof._structure import declare, structures
 from gradproof._transport import Transport
 
 Source = str | Program | Callable[..., Any]
@@ -25,13 +26,19 @@ Source = str | Program | Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A program (None for a black box) at a point; `plain` are its outputs when they are known already."""
+    """A program (None for a black box) at a point; `plain` are its outputs when they are known already.
+
+    `structures` are the kinds of the inputs that are not free, by name; the program states them too.
+    """
 
     program: Program | None
     function: Function | None
     arguments: Arguments
     plain: Outputs | None
     origin: check_pb2.Origin
+    structures: Mapping[str, program_pb2.Structure] = field(
+        default_factory=dict[str, program_pb2.Structure]
+    )
 
     @property
     def point(self) -> list[program_pb2.NamedTensor]:
@@ -54,8 +61,19 @@ class Subject:
         return run(transport, self.needs_program(), self.point, timeout_s)
 
 
-def prepare(source: Source, at: Any) -> Subject:
-    """The subject of a request; raises `TargetError` when it cannot be read or fails at the point."""
+def prepare(source: Source, at: Any, structure: Mapping[str, str] | None = None) -> Subject:
+    """The subject of a request, with what `structure` declares of its inputs by name.
+
+    Raises `TargetError` when it cannot be read or fails at the point, `RequestError` for a
+    declaration that cannot be meant.
+    """
+    subject = _prepare(source, at)
+    kinds = structures(subject.arguments.names, structure)
+    program = subject.program and declare(subject.program, kinds)
+    return replace(subject, program=program, structures=kinds) if kinds else subject
+
+
+def _prepare(source: Source, at: Any) -> Subject:
     if isinstance(source, str):
         source = expression(source)
     if isinstance(source, Program):

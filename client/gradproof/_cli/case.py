@@ -26,6 +26,7 @@ class Case:
     server: str = ""
     source: str = ""
     replayed: bool = False
+    structure: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -37,6 +38,7 @@ class Case:
         """The same target and point under another verb, ready to be pasted into a shell."""
         words = ["gradproof", verb, self.target]
         words += [w for at in self.at for w in ("--at", _short(at))]
+        words += [w for kind in self.structure for w in ("--structure", kind)]
         words += [w for name in (self.wrt if wrt is None else wrt) for w in ("--wrt", name)]
         words += [w for name in self.outputs for w in ("--output", name)]
         if verb == "check" and self.claim and "--claim" not in options:

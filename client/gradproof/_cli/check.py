@@ -17,7 +17,7 @@ from gradproof._cli.page import Page, page_for, show, write
 from gradproof._cli.progress import at_work
 from gradproof._cli.report_notes import notes, shown_part
 from gradproof._cli.report_page import add_report
-from gradproof._cli.subject import in_our_words, point_of, resolved
+from gradproof._cli.subject import in_our_words, point_of, resolved, structure_of
 from gradproof._cli.trouble import AGREES, FINDINGS, INCONCLUSIVE, USAGE, Mistake
 from gradproof._program import COUNTEREXAMPLE_SUFFIX
 from gradproof._report import Report
@@ -54,11 +54,12 @@ class Asked:
     points: int = 1
     prove: bool = False
     save: Path | None = None
+    structure: tuple[str, ...] = ()
 
 
 OWN: Final = (
     "at", "claim", "claim_kind", "wrt", "outputs", "order", "rtol", "atol", "tau", "rng_seed", "profile", "points",
-    "prove", "save",
+    "prove", "save", "structure",
 )  # fmt: skip
 """What a counterexample holds itself or has no use for."""
 
@@ -70,7 +71,7 @@ def run_check(asked: Asked) -> int:
         target = None if again else resolved(asked.target)
         report = _replay(asked) if target is None else _ask(asked, target)
     case = Case(
-        asked.target, asked.claim, asked.at, asked.wrt, asked.outputs, asked.server, replayed=again,
+        asked.target, asked.claim, asked.at, asked.wrt, asked.outputs, asked.server, replayed=again, structure=asked.structure,
         source=asked.target if target is not None and target.kind == "expression" else "",
     )  # fmt: skip
     page = page_for() if asked.out is None else Page()
@@ -90,12 +91,12 @@ def run_check(asked: Asked) -> int:
 
 def _ask(asked: Asked, target: Target) -> Report:
     claim = resolved(asked.claim).subject if asked.claim else None
-    point = point_of(asked.at)
+    point, kinds = point_of(asked.at), structure_of(asked.structure)
     with service(asked.server) as transport, in_our_words(target):
         return check(
             transport, target.subject, at=point, claim=claim, claim_kind=asked.claim_kind,
             wrt=asked.wrt or None, outputs=asked.outputs or None, rtol=asked.rtol, atol=asked.atol,
-            tau=asked.tau, rng_seed=asked.rng_seed, profile=asked.profile, order=asked.order,
+            tau=asked.tau, structure=kinds or None, rng_seed=asked.rng_seed, profile=asked.profile, order=asked.order,
             points=asked.points, prove=asked.prove, save=asked.save, timeout_s=asked.timeout_s,
         )  # fmt: skip
 

@@ -49,12 +49,13 @@ class Wanted:
     out: Path | None = None
     timeout_s: float | None = None
     server: str = ""
+    structure: tuple[str, ...] = ()
 
 
 def run_compute(wanted: Wanted) -> int:
     """Compute and print; exits 2 when a finding says why nothing could be computed."""
     with at_work(wanted.target):
-        this = aimed(wanted.target, wanted.at)
+        this = aimed(wanted.target, wanted.at, structure=wanted.structure)
         answer = _ask(wanted, this)
     if answer.findings:
         page = page_for(sys.stderr)

@@ -33,12 +33,13 @@ class Linted:
     server: str = ""
     exit_zero: bool = False
     fail_level: Level = "error"
+    structure: tuple[str, ...] = ()
 
 
 def run_lint(asked: Linted) -> int:
     """Show the static findings, and give the exit code they stand for."""
     with at_work(f"reading {asked.target}"):
-        this = aimed(asked.target, asked.at, partial=True)
+        this = aimed(asked.target, asked.at, structure=asked.structure, partial=True)
         with in_our_words(this.target):
             answer = _inspect(this, asked)
     if asked.form == "json":

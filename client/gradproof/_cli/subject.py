@@ -22,9 +22,11 @@ Array = np.ndarray[Any, Any]
 COLUMN: Final = re.compile(r"expression, column (?P<column>\d+):")
 SAID: Final = {
     "at:": "--at:", "point:": "--at:", "wrt:": "--wrt:", "outputs:": "--output:", "kind: ": "",
-    "claim_kind": "--claim-kind",
+    "structure:": "--structure:", "claim_kind": "--claim-kind",
 }  # fmt: skip
-SAID_AS: Final = re.compile(r"^(?:options\.)?(at:|point:|wrt:|outputs:|kind: )|\b(claim_kind)\b")
+SAID_AS: Final = re.compile(
+    r"^(?:options\.)?(at:|point:|wrt:|outputs:|structure:|kind: )|\b(claim_kind)\b"
+)
 """Words of the Python face, and the options they are here."""
 AROUND: Final = 60
 """Characters of a long expression shown on either side of a mistake."""
@@ -56,22 +58,37 @@ class Aimed:
         return self.target.name if self.target.kind == "expression" else ""
 
 
-def aimed(text: str, at: Iterable[str], *, partial: bool = False) -> Aimed:
+def aimed(
+    text: str, at: Iterable[str], *, structure: Iterable[str] = (), partial: bool = False
+) -> Aimed:
     """Resolve a target and its point; with `partial` a program may go without its point.
 
     Raises `TargetError` or `Mistake` for what cannot be resolved, and for names that do not fit.
     """
     target = resolved(text)
-    point = point_of(at)
-    if partial and not point and isinstance(target.subject, Program):
+    point, kinds = point_of(at), structure_of(structure)
+    if partial and not (point or kinds) and isinstance(target.subject, Program):
         return Aimed(target, None)
     with in_our_words(target):
-        return Aimed(target, prepare(target.subject, point))
+        return Aimed(target, prepare(target.subject, point, kinds))
 
 
 def point_of(at: Iterable[str]) -> dict[str, Any]:
     """The values by input name; a plain number is a NumPy scalar, as a call would pass it."""
     return {name: value[()] for name, value in parse_points(at).items()}
+
+
+def structure_of(texts: Iterable[str]) -> dict[str, str]:
+    """The kinds by input name; raises `Mistake` for what is no `NAME=KIND`, or a name that comes twice."""
+    kinds: dict[str, str] = {}
+    for text in texts:
+        name, equals, kind = (part.strip() for part in text.partition("="))
+        if not (name and equals and kind):
+            raise Mistake(f"--structure {text[:60]!r}: expected NAME=KIND, such as S=spd")
+        if name in kinds:
+            raise Mistake(f"--structure {name}: a second kind came; give each input one")
+        kinds[name] = kind
+    return kinds
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from gradproof_service.checking.claim_form import rule_seeds
 from gradproof_service.checking.compare import Pair, compare, overall, row_scale
 from gradproof_service.checking.differences import Estimate, directional, representable
 from gradproof_service.checking.judge import Asker
+from gradproof_service.checking.promise import require_kept
 from gradproof_service.checking.report import (
     Answer,
     Ask,
@@ -30,6 +31,7 @@ from gradproof_service.checking.report import (
     Source,
     Verdict,
 )
+from gradproof_service.checking.structure import project, tangent_basis
 from gradproof_service.checking.witness import COORDINATES, Reason
 from gradproof_service.diagnostic import Fault, FaultKind, Finding, Severity
 from gradproof_service.transforms.evaluate import Tick, no_tick
@@ -136,6 +138,7 @@ def check_black_box(
     Raises `Fault` when the function fails at the point or changes its shapes.
     """
     probe = Probe(box, tuple(np.asarray(x) for x in point), ask, tick)
+    require_kept(zip(box.inputs, box.structures, probe.point, strict=True))
     wrt = [
         i for i, (n, x) in enumerate(zip(box.inputs, probe.point, strict=True))
         if x.dtype in FLOATS and (not options.wrt or n in options.wrt)
@@ -179,17 +182,19 @@ def _estimate(probe: Probe, i: int, options: Options) -> tuple[Array, Estimate]:
         typical = float(np.sqrt(np.mean(x * x))) if x.size else 1.0
         typical = typical if np.isfinite(typical) and typical > 0 else 1.0
         scale = np.where(size > 0, np.maximum(size, 1e-3 * typical), typical)
-        if len(x) <= COORDINATES:
+        structure = probe.box.structures[i]
+        basis = tangent_basis(structure, probe.point[i]) if len(x) <= COORDINATES else None
+        if basis is not None:
+            along = np.where(basis != 0, scale, np.inf).min(axis=1)
+            rows = representable(x, basis, along, resolution=resolution)
+        elif len(x) <= COORDINATES:
             rows, along = np.eye(len(x)), scale
         else:
             rng = np.random.default_rng((options.rng_seed, i, 6))
             along = np.full(DIRECTIONS, float(scale.min()))
-            rows = representable(
-                x,
-                np.asarray(rng.integers(0, 2, (DIRECTIONS, len(x))) * 2.0 - 1.0, dtype=np.float64),
-                along,
-                resolution=resolution,
-            )
+            signs = np.asarray(rng.integers(0, 2, (DIRECTIONS, len(x))) * 2.0 - 1.0)
+            within = project(structure, probe.point[i], signs)
+            rows = representable(x, within, along, resolution=resolution)
         unknown = np.nan
 
         def evaluate(points: Array) -> tuple[Array, Array]:
@@ -239,15 +244,17 @@ def _judge(probe: Probe, claim: Claim, index: int, wrt: list[int], options: Opti
         matrix = given.reshape(value.size, -1)
         subject = matrix if not along else matrix @ rows.T
         shape = None if along else wanted
-    elif along:
+    elif along and claim.kind is Kind.JVP:
         return replace(_disagrees(pair), verdict=Verdict.INCONCLUSIVE, reason="budget",
-                       detail="the input is too large to difference every element; claim a gradient or jacobian")  # fmt: skip
+                       detail="not every element of the input is differenced; claim a gradient, a jacobian or a vjp")  # fmt: skip
     else:
         flat = seeds if seeds is not None else given
         flat = flat.reshape(len(flat), -1).astype(np.float64)
         slopes = flat @ slopes if claim.kind is Kind.VJP else flat @ slopes.T
         bars = np.abs(flat) @ (bars if claim.kind is Kind.VJP else bars.T)
-        subject, shape = given.reshape(slopes.shape), wanted
+        subject, shape = given.reshape(len(given), -1), wanted
+        if along:
+            subject, shape = subject @ rows.T, None
     precision = float(np.finfo(claimed.dtype).eps) if claimed.dtype in FLOATS else 0.0
     rtol = options.rtol if options.rtol is not None else 64 * precision
     why = Reason(

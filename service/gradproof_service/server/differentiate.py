@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from gradproof_service.arrays import Array, Type, short_dtype
+from gradproof_service.checking.promise import require_kept
 from gradproof_service.checking.report import Block, Kind, Options
+from gradproof_service.checking.structure import FREE, project
 from gradproof_service.diagnostic import Fault, FaultKind
 from gradproof_service.graph.emit import emit
 from gradproof_service.graph.graph import Graph
@@ -70,8 +72,26 @@ def wanted(
 
 
 def derivatives(graph: Graph, point: Sequence[Array], asked: Wanted, tick: Tick) -> list[Block]:
-    """The derivatives in the order of the contract, one block each."""
-    return _KINDS[asked.kind](graph, list(point), asked, tick)
+    """The derivatives in the order of the contract, one block each.
+
+    First derivatives by an input that is declared structured are those along its tangent space.
+    """
+    types = graph.input_types
+    require_kept((n, t.structure, x) for n, t, x in zip(graph.inputs, types, point, strict=True))
+    return [_within(graph, point, b) for b in _KINDS[asked.kind](graph, list(point), asked, tick)]
+
+
+def _within(graph: Graph, point: Sequence[Array], block: Block) -> Block:
+    """The block as the structure of its input lets it be told."""
+    if block.kind not in (Kind.GRADIENT, Kind.JACOBIAN, Kind.VJP):
+        return block
+    i = list(graph.inputs).index(block.input)
+    structure = graph.input_types[i].structure
+    if structure in FREE:
+        return block
+    rows = block.value.reshape(-1, max(1, graph.input_types[i].size))
+    told = project(structure, np.asarray(point[i]), rows).reshape(block.value.shape)
+    return replace(block, value=told.astype(block.value.dtype, copy=False))
 
 
 def derivative_program(graph: Graph, asked: Wanted) -> Program:

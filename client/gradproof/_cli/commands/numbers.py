@@ -15,6 +15,7 @@ from gradproof._cli.commands.options import (
     Out,
     Outputs,
     Server,
+    Structures,
     Target,
     Timeout,
     Wrt,
@@ -39,36 +40,46 @@ def evaluate(
 @family.command(epilog=CODES, rich_help_panel=NUMBERS)
 def grad(
     target: Target, *, at: At = None, wrt: Wrt = None, output: Outputs = None, mode: Mode = "auto",
-    form: Format = "text", out: Out = None, timeout: Timeout = None, server: Server = "",
+    structure: Structures = None, form: Format = "text", out: Out = None, timeout: Timeout = None,
+    server: Server = "",
 ) -> Work:  # fmt: skip
     """Print the gradient of a function with one number as output."""
-    return _derivative("grad", target, at, wrt, output, mode, form, out, timeout, server)
+    return _derivative("grad", target, at, wrt, output, mode, structure, form, out, timeout, server)
 
 
 @family.command(epilog=CODES, rich_help_panel=NUMBERS)
 def jacobian(
     target: Target, *, at: At = None, wrt: Wrt = None, output: Outputs = None, mode: Mode = "auto",
-    form: Format = "text", out: Out = None, timeout: Timeout = None, server: Server = "",
+    structure: Structures = None, form: Format = "text", out: Out = None, timeout: Timeout = None,
+    server: Server = "",
 ) -> Work:  # fmt: skip
     """Print the Jacobian of a function, of shape (*output.shape, *input.shape)."""
-    return _derivative("jacobian", target, at, wrt, output, mode, form, out, timeout, server)
+    return _derivative(
+        "jacobian", target, at, wrt, output, mode, structure, form, out, timeout, server
+    )
 
 
 @family.command(epilog=CODES, rich_help_panel=NUMBERS)
 def hessian(
     target: Target, *, at: At = None, wrt: Wrt = None, output: Outputs = None, mode: Mode = "auto",
-    form: Format = "text", out: Out = None, timeout: Timeout = None, server: Server = "",
+    structure: Structures = None, form: Format = "text", out: Out = None, timeout: Timeout = None,
+    server: Server = "",
 ) -> Work:  # fmt: skip
     """Print the Hessian of a function with one number as output."""
-    return _derivative("hessian", target, at, wrt, output, mode, form, out, timeout, server)
+    return _derivative(
+        "hessian", target, at, wrt, output, mode, structure, form, out, timeout, server
+    )
 
 
 def _derivative(
     verb: Literal["grad", "jacobian", "hessian"], target: str, at: list[str] | None,
     wrt: list[str] | None, output: list[str] | None, mode: Literal["auto", "forward", "reverse"],
-    form: Literal["text", "json"], out: Path | None, timeout: float | None, server: str,
+    structure: list[str] | None, form: Literal["text", "json"], out: Path | None, timeout: float | None,
+    server: str,
 ) -> Work:  # fmt: skip
     from gradproof._cli.compute import Wanted, run_compute
 
     names = (tuple(at or ()), tuple(wrt or ()), tuple(output or ()))
-    return partial(run_compute, Wanted(verb, target, *names, mode, form, out, timeout, server))
+    kinds = tuple(structure or ())
+    wanted = Wanted(verb, target, *names, mode, form, out, timeout, server, kinds)
+    return partial(run_compute, wanted)

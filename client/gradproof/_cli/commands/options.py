@@ -74,6 +74,13 @@ Outputs = Annotated[
         help="differentiate this output only; may be repeated (default: every float output)",
     ),
 ]  # fmt: skip
+Structures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--structure", metavar="NAME=KIND",
+        help="what an input is: S=spd, symmetric, lower, upper, positive, simplex, orthogonal; may be repeated",
+    ),
+]  # fmt: skip
 Format = Annotated[
     Literal["text", "json"],
     typer.Option("--format", help="text for people, JSON for programs", rich_help_panel=OUTCOME),

@@ -17,6 +17,7 @@ from gradproof._cli.commands.options import (
     Out,
     Outputs,
     Server,
+    Structures,
     Target,
     Timeout,
     Wrt,
@@ -49,6 +50,7 @@ def check(
     ] = None,
     wrt: Wrt = None,
     output: Outputs = None,
+    structure: Structures = None,
     order: Annotated[
         Literal[1, 2], typer.Option(help="2 checks second derivatives too")
     ] = 1,
@@ -123,7 +125,7 @@ def check(
         target, claim, claim_kind, tuple(at or ()), tuple(wrt or ()), tuple(output or ()),
         order=order, rtol=rtol, atol=atol, tau=tau, rng_seed=rng_seed, profile=profile, form=form,
         out=out, timeout_s=timeout, server=server, exit_zero=exit_zero, fail_level=fail_level,
-        points=points, prove=prove, save=save,
+        points=points, prove=prove, save=save, structure=tuple(structure or ()),
     )  # fmt: skip
     return partial(run_check, asked)
 
@@ -133,6 +135,7 @@ def lint(
     target: Target,
     *,
     at: At = None,
+    structure: Structures = None,
     suppress: Annotated[
         list[str] | None,
         typer.Option(metavar="CODE", help="leave this finding out, such as GP603; may be repeated"),
@@ -154,6 +157,6 @@ def lint(
 
     asked = Linted(
         target, tuple(at or ()), tuple(suppress or ()), form=form, out=out, timeout_s=timeout,
-        server=server, exit_zero=exit_zero, fail_level=fail_level,
+        server=server, exit_zero=exit_zero, fail_level=fail_level, structure=tuple(structure or ()),
     )  # fmt: skip
     return partial(run_lint, asked)
