@@ -34,6 +34,7 @@ __all__ = [
     "ProgramError",
     "RuleRow",
     "called_functions",
+    "calls_of",
     "read",
 ]
 
@@ -77,7 +78,7 @@ def read(program: pb.Program, *, max_values: int = MAX_VALUES) -> ProgramColumns
         )
     if len({entry.key for entry in program.metadata}) != len(program.metadata):
         raise ProgramError("metadata", "expected each key once; merge the entries.")
-    calls = _calls(functions, attrs)
+    calls = calls_of(functions, attrs)
     cycle = find_cycle(calls)
     if cycle:
         path = " -> ".join(f"@{functions[index].name}" for index in cycle[:8])
@@ -237,7 +238,7 @@ def _read_constant(row: int, message: pb.Constant, types: tuple[TypeRow, ...]) -
     return ConstantRow(message.type, payload, content)
 
 
-def _calls(
+def calls_of(
     functions: tuple[FunctionColumns, ...], attrs: tuple[AttrRow, ...]
 ) -> tuple[tuple[int, ...], ...]:
     """For each function the functions that its nodes name in attributes, ascending. Rules are no calls."""

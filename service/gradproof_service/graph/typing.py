@@ -13,13 +13,13 @@ from typing import Any, cast
 import numpy as np
 
 from gradproof_service.arrays import COMPUTED, Array, Type, short_dtype, type_of
-from gradproof_service.diagnostic import Fault, FaultKind, Finding, Severity
+from gradproof_service.diagnostic import Fault, FaultKind, Finding, Location, Severity
 from gradproof_service.graph.builder import Builder, Value
 from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
 from gradproof_service.graph.program import Function, FunctionRef, Input, Program, Stated
 from gradproof_service.ops import OPS
-from gradproof_service.ops.record import ATTRIBUTE, DTYPE, SHAPE, IllTyped, Site
+from gradproof_service.ops.record import ATTRIBUTE, DTYPE, SHAPE, Attrs, IllTyped, Site
 
 NAMESPACE = "gp."
 _NAMES = {
@@ -170,17 +170,19 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
         site = known.get(key)
         try:
             if site is None:
-                site = _site(typing, function, node, ins, count, depth)
+                site = node_site(typing, name, function.attrs[node], ins, count, depth)
                 if site.op.batching != "run":
                     known[key] = site
             elif len(site.outs) != count:
                 raise _other_count(site, count)
             sites[node] = site
             for v, out in enumerate(site.outs if function.stated else (), len(ids)):
-                _hold(function.stated.get(v), out, as_declared)
+                hold(function.stated.get(v), out, as_declared)
         except IllTyped as e:
             if e.code:
-                typing.findings.append(_finding(function, node, name, e.code, e.message))
+                label = function.names.get(node, "")
+                place = function.location(node)
+                typing.findings.append(ill_typed(e, name, node, label, function.name, place))
             ids.extend([None] * count)
             continue
         xp.location = function.location(node)
@@ -198,15 +200,13 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
     return graph
 
 
-def _site(
-    typing: Typing, function: Function, node: int, ins: tuple[Type, ...], count: int, depth: int
+def node_site(
+    typing: Typing, name: str, attrs: Attrs, ins: tuple[Type, ...], count: int, depth: int = 0
 ) -> Site:
-    """The op of a node at these operand types; raises `IllTyped` when there is none or it does not fit."""
-    name = function.ops[node]
+    """The op `name` at these operand types; raises `IllTyped` when there is none or it does not fit."""
     op = OPS.get(name.removeprefix(NAMESPACE)) if name.startswith(NAMESPACE) else None
     if op is None:
         raise IllTyped("GP001", f"there is no op {name!r} in op set 1{_nearest(name)}")
-    attrs = function.attrs[node]
     if op.batching == "run":
         attrs = {k: _callees(typing, v, depth) for k, v in attrs.items()}
     site = op.site(attrs, ins)
@@ -226,7 +226,7 @@ def _other_count(site: Site, count: int) -> IllTyped:
     return IllTyped("GP002", f"gives {len(site.outs)} outputs, the program says {count}")
 
 
-def _hold(stated: Stated | None, found: Type, as_declared: bool) -> None:
+def hold(stated: Stated | None, found: Type, as_declared: bool) -> None:
     """Raise `IllTyped` when the sender states another type than was found.
 
     Where the inputs have another dtype than declared (a float32 program replayed in float64), only
@@ -259,12 +259,14 @@ def _nearest(name: str) -> str:
     return f"; did you mean {NAMESPACE + close[0]!r}?" if close else ""
 
 
-def _finding(function: Function, node: int, op: str, code: str, message: str) -> Finding:
-    name, mend = _NAMES.get(code, _NAMES[ATTRIBUTE])
-    label = function.names.get(node, "")
-    shown = f"node {node} ({label or op.removeprefix(NAMESPACE)})"
+def ill_typed(
+    error: IllTyped, op: str, node: int, label: str, function: str, location: Location
+) -> Finding:
+    """The finding that a node does not fit; `node` counts the nodes of its function, `label` is its own name or empty."""
+    name, mend = _NAMES.get(error.code, _NAMES[ATTRIBUTE])
+    bare = op.removeprefix(NAMESPACE)
     return Finding(
-        code=code, name=name, severity=Severity.ERROR, message=f"{shown}: {message}",
-        node=label or f"{op.removeprefix(NAMESPACE)}#{node}", function=function.name,
-        location=function.location(node), mend=mend,
+        code=error.code, name=name, severity=Severity.ERROR,
+        message=f"node {node} ({label or bare}): {error.message}",
+        node=label or f"{bare}#{node}", function=function, location=location, mend=mend,
     )  # fmt: skip

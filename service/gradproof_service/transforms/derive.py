@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gradproof_service.graph.graph import Graph
+from gradproof_service.ops.record import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,22 @@ def reaches(graph: Graph, wrt: Sequence[int]) -> bytearray:
     active = bytearray(len(graph.types))
     for i in wrt:
         active[i] = graph.types[i].is_float
-    for _, op, site, operands, outs in graph.nodes():
-        whole = op.jvp_all is not None or op.vjp_all is not None
-        for i, v in enumerate(operands):
-            if active[v] and (whole or op.vjp_rule(i) is not None or op.jvp_rule(i) is not None):
-                for out, t in zip(outs, site.outs, strict=True):
-                    active[out] = t.is_float
-                break
+    for _, _, site, operands, outs in graph.nodes():
+        if passes(site, [active[v] for v in operands]):
+            for out, t in zip(outs, site.outs, strict=True):
+                active[out] = t.is_float
     return active
+
+
+def passes(site: Site, active: Sequence[int]) -> bool:
+    """Whether an active operand of the node makes its float outputs active."""
+    op = site.op
+    for i, a in enumerate(active):
+        if a and (
+            op.jvp_all is not None
+            or op.vjp_all is not None
+            or op.vjp_rule(i) is not None
+            or op.jvp_rule(i) is not None
+        ):
+            return True
+    return False

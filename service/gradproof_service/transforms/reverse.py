@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from gradproof_service.diagnostic import NOWHERE
 from gradproof_service.graph.builder import Builder, Value
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops import OPS
+from gradproof_service.ops.record import Site
 from gradproof_service.transforms.derive import Derive, reaches
 from gradproof_service.transforms.rules import reverse_piece
 
@@ -40,7 +42,7 @@ def _vjp(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Graph:
     bars: list[int | None] = [None] * len(types)
     for o, seed in zip(outs, seeds, strict=True):
         v = graph.outputs[o]
-        bars[v] = _plus(xp, bars[v], seed.id)
+        bars[v] = plus(xp, bars[v], seed.id)
     located = len(graph.locations)
     for k in range(len(graph) - 1, -1, -1):
         site, operands, first = graph.sites[k], graph.operands[k], graph.first[k]
@@ -54,21 +56,10 @@ def _vjp(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Graph:
             continue
         xp.location = graph.locations[k] if k < located else NOWHERE
         given = [ids[v] for v in operands]
-        made = ids[first : first + len(site.outs)]
-        if site.op.vjp_all is None:
-            given += made
-            given += [b for b in y_bars if b is not None]
-            x_bars = reverse_piece(site, wanted, seeded).emit(xp, given)
-        else:
-            lent = tuple([None if b is None else xp.value(b) for b in y_bars])
-            back = site.op.vjp_all(xp, site, xp.values(given), xp.values(made), lent, list(wanted))
-            x_bars = [
-                None if x_bar is None or not want else xp.unbroadcast(x_bar, types[v]).id
-                for v, want, x_bar in zip(operands, wanted, back, strict=True)
-            ]
+        x_bars = pulled(xp, site, given, ids[first : first + len(site.outs)], y_bars, wanted)
         for v, x_bar in zip(operands, x_bars, strict=True):
             if x_bar is not None:
-                bars[v] = _plus(xp, bars[v], x_bar)
+                bars[v] = plus(xp, bars[v], x_bar)
     cotangents: list[Value] = []
     for i in wrt:
         bar = bars[i]
@@ -78,7 +69,25 @@ def _vjp(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Graph:
     return xp.finish([*outputs, *cotangents], names)
 
 
-def _plus(xp: Builder, a: int | None, b: int) -> int:
+def pulled(
+    xp: Builder, site: Site, xs: list[int], ys: list[int], y_bars: Sequence[int | None],
+    wanted: tuple[bool, ...],
+) -> list[int | None]:  # fmt: skip
+    """One node's cotangents carried back: value ids in, for each operand the id of its cotangent or None."""
+    if site.op.vjp_all is None:
+        given = [*xs, *ys, *(b for b in y_bars if b is not None)]
+        seeded = tuple([b is not None for b in y_bars])
+        return reverse_piece(site, wanted, seeded).emit(xp, given)
+    lent = tuple([None if b is None else xp.value(b) for b in y_bars])
+    back = site.op.vjp_all(xp, site, xp.values(xs), xp.values(ys), lent, list(wanted))
+    return [
+        None if x_bar is None or not want else xp.unbroadcast(x_bar, t).id
+        for t, want, x_bar in zip(site.ins, wanted, back, strict=True)
+    ]
+
+
+def plus(xp: Builder, a: int | None, b: int) -> int:
+    """The sum of two cotangents; None is no cotangent yet."""
     if a is None:
         return b
     return xp.add_once(_ADD.site({}, (xp.types[a], xp.types[b])), (a, b))
