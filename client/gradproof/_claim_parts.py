@@ -88,6 +88,14 @@ def by_output(claim: Any, around: Around) -> list[Any]:
     )
 
 
+def tangents_by_output(answer: Any, around: Around, everything: Outputs) -> list[Any]:
+    """A jvp's answer taken apart: a tangent of each output, or of each output in question."""
+    wanted = {name for name, _ in around.outputs}
+    if isinstance(answer, tuple) and len(answer) == len(everything):
+        return [v for (name, _), v in zip(everything, answer, strict=True) if name in wanted]
+    return by_output(answer, around)
+
+
 def by_input(part: Any, around: Around) -> list[tuple[int, Any]]:
     """The claimed value for each wanted input leaf; raises `RequestError` where None stands in its place."""
     groups = around.groups

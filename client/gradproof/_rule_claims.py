@@ -11,7 +11,14 @@ import numpy as np
 from gradproof_proto.v1 import check_pb2 as pb
 
 from gradproof._arguments import Array
-from gradproof._claim_parts import Around, alike, as_numbers, by_input, by_output, make_claim
+from gradproof._claim_parts import (
+    Around,
+    alike,
+    as_numbers,
+    by_input,
+    make_claim,
+    tangents_by_output,
+)
 from gradproof._errors import RequestError, TargetError
 from gradproof._outputs import Outputs, call, name_of, untouched_random_state
 from gradproof._seeds import make_seeds
@@ -149,15 +156,10 @@ def _jvp(claim: Callable[..., Any], around: Around, everything: Outputs) -> list
         x = around.arguments.leaves[leaf]
         seeds = make_seeds(x.value.shape, x.value.dtype, around.rng_seed)
         rows = _Rows(claim)
-        wanted = {name for name, _ in around.outputs}
 
-        def answers(seed: Array, leaf: int = leaf, wanted: set[str] = wanted) -> list[Any]:
+        def answers(seed: Array, leaf: int = leaf) -> list[Any]:
             answer = _asked(claim, around, _tangents(around, leaf, seed))
-            if isinstance(answer, tuple) and len(answer) == len(everything):
-                return [
-                    v for (name, _), v in zip(everything, answer, strict=True) if name in wanted
-                ]
-            return by_output(answer, around)
+            return tangents_by_output(answer, around, everything)
 
         for seed in seeds:
             for (name, y), value in zip(around.outputs, answers(seed), strict=True):

@@ -15,10 +15,11 @@ from gradproof_proto.v1 import check_pb2 as pb
 from gradproof_proto.v1 import program_pb2
 
 from gradproof._arguments import Array
-from gradproof._claim_parts import Around, by_input, by_output
+from gradproof._claim_parts import Around, by_input, by_output, tangents_by_output
 from gradproof._outputs import Outputs, name_of, untouched_random_state
 from gradproof._tracing.array import Traced
 from gradproof._tracing.operands import as_traced
+from gradproof._tracing.places import location, return_place
 from gradproof._tracing.roads import ROADS, Road, same
 from gradproof._tracing.tape import Tape
 
@@ -30,6 +31,8 @@ WHOLE: Final = (
     pb.DERIVATIVE_KIND_HESSIAN,
 )
 """Kinds of claims that take what the checked function takes."""
+FORWARD: Final = (pb.DERIVATIVE_KIND_JVP, pb.DERIVATIVE_KIND_HVP)
+"""Kinds of claims that take a tangent of each wanted argument after the arguments."""
 
 
 def traced_claim(
@@ -37,9 +40,10 @@ def traced_claim(
 ) -> program_pb2.Program | None:
     """The claim function as a program; sets `result_index` of the claims. None when no road carries it.
 
-    It takes the inputs of the checked function, for a vjp a cotangent of each float output after them.
+    It takes the inputs of the checked function; after them for a vjp a cotangent of each float output,
+    for a jvp or hvp a tangent of each wanted input. What it returns stands on the line that returns it.
     """
-    if not claims or claims[0].kind not in (*WHOLE, pb.DERIVATIVE_KIND_VJP):
+    if not claims:
         return None
     for _, _, road in ROADS:
         with suppress(Exception):  # the user's code met something that is not quite an array
@@ -58,43 +62,52 @@ def _record(
 ) -> program_pb2.Program | None:
     tape = Tape(name_of(claim), _record.__code__)
     inputs = [tape.input(leaf.name, leaf.value) for leaf in around.arguments.leaves]
-    seeds = _seeds(claims[0], around, everything, tape)
+    after = _seeds(claims[0], around, everything, tape)
     with np.errstate(all="ignore"), untouched_random_state(name_of(claim)):
         copies = [x.copy() for x in inputs]
-        after = () if seeds is None else (seeds[0] if len(seeds) == 1 else tuple(seeds),)
         result = road(claim, around.arguments, copies, after)
-        parts = _parts(result, claims[0].kind, around)
+        parts = _parts(result, claims[0].kind, around, everything)
     if tape.node_count > MAX_NODES:
         return None
     names = list(parts)
+    place = return_place(claim)
+    row = 0 if place is None else tape.writer.location(location(place))
     for k, (name, part) in enumerate(parts.items()):
-        tape.function.output(part.id_on(tape), f"claim{k}" if len(parts) > 1 else "claim")
-        if not all(_equal(part, c, claims[0].output) for c in claims if _key(c) == name):
+        given = part.id_on(tape)
+        if row and part.dtype.kind == "f":
+            given = tape.function.node(
+                "gp.positive", [given], loc=row, name=f"returned-{name[1] or name[0]}"
+            )
+        tape.function.output(given, f"claim{k}" if len(parts) > 1 else "claim")
+        if not all(_equal(part, c, claims[0]) for c in claims if _key(c) == name):
             return None
     for c in claims:
         c.result_index = names.index(_key(c))
     return tape.finish()
 
 
-def _seeds(
-    first: pb.Claim, around: Around, everything: Outputs, tape: Tape
-) -> list[Traced | Array] | None:
-    """A cotangent of each output as an input: for the first claim's output a dense seed of its own."""
-    if first.kind != pb.DERIVATIVE_KIND_VJP:
-        return None
-    taken = set(around.arguments.names)
+def _seeds(first: pb.Claim, around: Around, everything: Outputs, tape: Tape) -> tuple[Any, ...]:
+    """What a rule takes after its arguments, as inputs: for what the first claim speaks of a dense seed of its own."""
+    if first.kind in WHOLE:
+        return ()
+    backward = first.kind == pb.DERIVATIVE_KIND_VJP
+    of = _seeded(first)
+    leaves = [(leaf.name, leaf.value) for leaf in around.arguments.leaves]
+    taken = {name for name, _ in leaves}
     made: list[Traced | Array] = []
-    for name, y in everything:
-        if y.dtype.kind != "f":
-            made.append(np.zeros_like(y))
+    for name, value in everything if backward else leaves:
+        if value.dtype.kind != "f" or not (backward or name in around.wrt):
+            made.append(np.zeros_like(value))
             continue
-        value = from_tensor(first.values.seeds)[_dense(first)] if name == first.output else 0 * y
-        called = f"{name}_bar"
+        seed = from_tensor(first.values.seeds)[_dense(first)] if name == of else 0 * value
+        called = f"{name}_bar" if backward else f"{name}_dot"
         while called in taken:
             called += "_"
         taken.add(called)
-        made.append(tape.input(called, np.array(value, y.dtype)))
-    return made
+        made.append(tape.input(called, np.array(seed, value.dtype)))
+    if backward:
+        return (made[0] if len(made) == 1 else tuple(made),)
+    return tuple(around.arguments.argument(name, made) for name, _ in around.groups)
 
 
 def _dense(claim: pb.Claim) -> int:
@@ -103,8 +116,10 @@ def _dense(claim: pb.Claim) -> int:
     return int(np.argmax(np.count_nonzero(seeds.reshape(len(seeds), -1), axis=1)))
 
 
-def _parts(result: Any, kind: int, around: Around) -> dict[tuple[str, str, str], Traced]:
-    """The recorded values by (output, input, second input), in a fixed order."""
+def _parts(
+    result: Any, kind: int, around: Around, everything: Outputs
+) -> dict[tuple[str, str, str], Traced]:
+    """The recorded values by (output, input, second input), "" where a rule serves them all, in a fixed order."""
     names = around.arguments.names
     found: dict[tuple[str, str, str], Traced] = {}
     if kind == pb.DERIVATIVE_KIND_HESSIAN:
@@ -112,9 +127,14 @@ def _parts(result: Any, kind: int, around: Around) -> dict[tuple[str, str, str],
         for i, row in by_input(result, around):
             for j, value in by_input(row, around):
                 found[output, names[i], names[j]] = as_traced(value)
-    elif kind == pb.DERIVATIVE_KIND_VJP:
+    elif kind in (pb.DERIVATIVE_KIND_VJP, pb.DERIVATIVE_KIND_HVP):
         for i, value in by_input(result, around):
             found["", names[i], ""] = as_traced(value)
+    elif kind == pb.DERIVATIVE_KIND_JVP:
+        for (name, _), value in zip(
+            around.outputs, tangents_by_output(result, around, everything), strict=True
+        ):
+            found[name, "", ""] = as_traced(value)
     else:
         for (output, _), part in zip(around.outputs, by_output(result, around), strict=True):
             for i, value in by_input(part, around):
@@ -123,20 +143,29 @@ def _parts(result: Any, kind: int, around: Around) -> dict[tuple[str, str, str],
 
 
 def _key(claim: pb.Claim) -> tuple[str, str, str]:
-    if claim.kind == pb.DERIVATIVE_KIND_VJP:
+    if claim.kind in (pb.DERIVATIVE_KIND_VJP, pb.DERIVATIVE_KIND_HVP):
         return "", claim.input, ""
+    if claim.kind == pb.DERIVATIVE_KIND_JVP:
+        return claim.output, "", ""
     return claim.output, claim.input, claim.second_input
 
 
-def _equal(part: Traced, claim: pb.Claim, output: str) -> bool:
-    """The recording gives the numbers that were claimed; `output` is the one whose seed was not zero."""
+def _equal(part: Traced, claim: pb.Claim, first: pb.Claim) -> bool:
+    """The recording gives the numbers that were claimed; it was made with the first claim's seed and no other."""
     values = from_tensor(claim.values.value)
-    if claim.kind == pb.DERIVATIVE_KIND_VJP:
-        if claim.output != output:
+    if claim.kind not in WHOLE:
+        if _seeded(claim) != _seeded(first):
             return True
         values = values[_dense(claim)]
     data = part.data
     return data.shape == values.shape and same(data.astype(values.dtype), values)
+
+
+def _seeded(claim: pb.Claim) -> str:
+    """The name of what a rule's seeds belong to."""
+    if claim.kind == pb.DERIVATIVE_KIND_VJP:
+        return claim.output
+    return claim.second_input if claim.kind == pb.DERIVATIVE_KIND_HVP else claim.input
 
 
 def appended(

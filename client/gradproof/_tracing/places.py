@@ -12,7 +12,7 @@ import linecache
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gradproof_proto.tables import Location
 
@@ -85,6 +85,21 @@ def place_of(frame: FrameType) -> Place:
             _known.clear()
         found = _known[key] = _find(frame.f_code, frame.f_lasti)
     return found
+
+
+def return_place(function: Any) -> Place | None:
+    """The statement by which a Python function returns; None when it has none, or several."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if not isinstance(code, CodeType):
+        return None
+    found = {
+        place.line: place
+        for x in dis.get_instructions(code)
+        if x.opname.startswith("RETURN_")
+        and x.opname != "RETURN_GENERATOR"
+        and (place := _find(code, x.offset))
+    }
+    return found.popitem()[1] if len(found) == 1 else None
 
 
 def opcode_name(frame: FrameType) -> str:
