@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from gradproof_service.arrays import Array, type_of_array
 from gradproof_service.checking.causes import find_cause
-from gradproof_service.checking.causes.walk import Culprit, walk
+from gradproof_service.checking.causes.telling import Culprit
+from gradproof_service.checking.causes.walk import walk
 from gradproof_service.diagnostic import Location
 from gradproof_service.graph.builder import Builder
 from gradproof_service.graph.graph import Graph
