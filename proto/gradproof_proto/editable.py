@@ -20,7 +20,6 @@ from gradproof_proto.reader import calls_of, read
 from gradproof_proto.tables import AttrRow, ConstantRow, Location, TypeRow
 from gradproof_proto.v1 import program_pb2 as pb
 
-
 Kind = TypeVar("Kind")
 
 

@@ -17,7 +17,7 @@ from gradproof_service.diagnostic import Fault, FaultKind, Finding, Location, Se
 from gradproof_service.graph.builder import Builder, Value
 from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
-from gradproof_service.graph.program import Function, FunctionRef, Input, Program, Stated
+from gradproof_service.graph.program import FunctionRef, Input, Program, Stated
 from gradproof_service.ops import OPS
 from gradproof_service.ops.record import ATTRIBUTE, DTYPE, SHAPE, Attrs, IllTyped, Site
 
