@@ -24,20 +24,39 @@ class FaultKind(Enum):
     """The caller's deadline passed, or the caller went away."""
     NOT_FOUND = "not found"
     """A name (op, finding, blob) that this service does not have."""
+    BUSY = "busy"
+    """The service has too much to do at this moment; the same call may be made again later."""
+    CRASHED = "worker crashed"
+    """The request ended every worker that took it up; making it again would end more."""
+    UNAUTHENTICATED = "unauthenticated"
+    """The caller has not shown who it is, or may not call."""
+    INTERNAL = "internal"
+    """The mistake is the service's own."""
 
 
 class Fault(Exception):
     """The call cannot be served; the text is one sentence: where, expected, came, what to do.
 
     `field_path` names the offending part of the request (`point["x"]`, `functions[0].node[7]`),
-    empty when the fault is not about one field.
+    empty when the fault is not about one field. `limit` names the row of the table of limits that
+    was reached, `retry_after_s` says when the same call may succeed.
     """
 
-    def __init__(self, kind: FaultKind, message: str, *, field_path: str = "") -> None:
+    def __init__(
+        self,
+        kind: FaultKind,
+        message: str,
+        *,
+        field_path: str = "",
+        limit: str = "",
+        retry_after_s: float = 0.0,
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.field_path = field_path
+        self.limit = limit
+        self.retry_after_s = retry_after_s
 
 
 class Severity(Enum):
@@ -96,3 +115,5 @@ class Finding:
     confirmed: bool = True
     related: tuple[Location, ...] = ()
     """Further places that explain the finding as well as `location` does."""
+    element_count: int = 0
+    """How many elements are concerned, where more than `elements` names."""

@@ -22,11 +22,11 @@ def run_health(server: str, timeout_s: float | None) -> int:
     return AGREES if state == "serving" else FAILED
 
 
-def run_serve(address: str, *, insecure: bool, threads: int | None, grace_s: float | None) -> int:
+def run_serve(address: str, *, insecure: bool, workers: int | None, grace_s: float | None) -> int:
     """Serve until stopped; the exit code is the service's own."""
     try:
         from gradproof._embedded import serve
 
-        return serve(address, insecure=insecure, threads=threads, grace_s=grace_s)
+        return serve(address, insecure=insecure, workers=workers, grace_s=grace_s)
     except ImportError as error:
         raise Mistake(f"the service cannot be started here: {error}") from error

@@ -1,24 +1,78 @@
-"""Limits on what is taken in, one row each; judged before anything is allocated."""
+"""The one table of limits: what a request may ask for, and what a service gives to all of them together.
+
+Each row has a name, a unit, a default and what it protects. The configuration, its schema, the help of `serve` and every
+refusal speak of these rows. A limit on a request is judged from its plan, before anything is allocated.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, cast
+
+_UNIT: Final = "unit"
+_PROTECTS: Final = "protects"
+_MOST: Final = "most"
+
+
+def _row(default: float, unit: str, protects: str, *, most: float = 1 << 62) -> Any:
+    return field(default=default, metadata={_UNIT: unit, _PROTECTS: protects, _MOST: most})
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may ask for; a limit reached is a refusal with its name and number."""
+    """The limits of a service, all of them whole numbers above zero; one reached is a refusal that names it."""
 
-    nodes: int = 5_000_000
-    """Nodes in one program."""
-    elements: int = 1 << 28
-    """Elements of one array (2 GiB of float64)."""
-    live_elements: int = 1 << 29
-    """Elements held at once by one evaluation, all points and seeds of a batch together (4 GiB)."""
-    call_depth: int = 64
-    """Functions calling functions."""
-    jacobian_elements: int = 1 << 26
-    """Elements of one dense Jacobian block (512 MiB of float64)."""
+    nodes: int = _row(5_000_000, "nodes", "time and memory to read and type one program")
+    functions: int = _row(100_000, "functions", "time to read one program")
+    elements: int = _row(1 << 28, "elements", "memory of one array (2 GiB of float64)")
+    live_elements: int = _row(
+        1 << 29, "elements", "memory of one evaluation, all its points and seeds together (4 GiB)"
+    )
+    jacobian_elements: int = _row(1 << 26, "elements", "memory of one dense Jacobian block")
+    work: int = _row(
+        10**13, "operations", "the processor, from the estimated cost of one evaluation"
+    )
+    call_depth: int = _row(64, "functions", "the depth of functions that call each other")
+    points: int = _row(1000, "points", "the processor, from one draw of points")
+    seconds: int = _row(600, "seconds", "the processor, from a call that names no end of its own")
+    message_bytes: int = _row(
+        4 << 20, "bytes", "memory while a message arrives; more travels as blobs", most=1 << 30
+    )
+    blob_bytes: int = _row(1 << 30, "bytes", "memory for blobs, all of them together")
+    worker_bytes: int = _row(8 << 30, "bytes", "memory of the machine, from one worker")
+    calls: int = _row(4096, "calls", "memory for calls that are open at once", most=1 << 20)
+    queue: int = _row(512, "calls", "the wait: more calls in line are told to come back later")
+    probes: int = _row(16, "probes", "processes: an open probe has a worker of its own", most=4096)
+    connections: int = _row(8192, "connections", "descriptors, from clients that hold connections")
+    streams: int = _row(256, "streams", "other clients, from one connection", most=1 << 20)
+    sessions: int = _row(4096, "sessions", "memory for sessions that are open at once")
+    documents: int = _row(256, "documents", "memory of one session")
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS: Final = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """One row of the table."""
+
+    name: str
+    unit: str
+    default: int
+    protects: str
+    most: int
+    """The largest value that can be set."""
+
+
+def limit_rows() -> tuple[LimitRow, ...]:
+    """The table, in the order in which it is shown."""
+    return tuple(
+        LimitRow(
+            row.name,
+            cast(str, row.metadata[_UNIT]),
+            cast(int, row.default),
+            cast(str, row.metadata[_PROTECTS]),
+            cast(int, row.metadata[_MOST]),
+        )
+        for row in fields(Limits)
+    )

@@ -22,7 +22,7 @@ from gradproof_service.checking.report import Answer, Ask, Claim, Options, Repor
 from gradproof_service.diagnostic import Fault, FaultKind, Finding
 from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
 from gradproof_service.graph.program import Program
-from gradproof_service.server.blobs import BlobStore
+from gradproof_service.server.blobs import Blobs, BlobStore
 from gradproof_service.server.differentiate import (
     derivative_program,
     derivatives,
@@ -58,8 +58,6 @@ _MODES: Final[dict[int, Mode]] = {
     der.MODE_FORWARD: "forward",
     der.MODE_REVERSE: "reverse",
 }
-SAMPLED_POINTS: Final = 1000
-"""Most points of one draw."""
 AskClient = Callable[[der.ProbeAsk], der.ProbeAnswer]
 """Puts a question to the holder of a black box and waits for the answer."""
 
@@ -67,9 +65,9 @@ AskClient = Callable[[der.ProbeAsk], der.ProbeAnswer]
 class Application:
     """One handler for every rpc. Its only state is the store of blobs."""
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, blobs: BlobStore | None = None) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, blobs: Blobs | None = None) -> None:
         self.limits = limits
-        self.blobs = blobs or BlobStore()
+        self.blobs: Blobs = BlobStore(limits.blob_bytes) if blobs is None else blobs
 
     def evaluate(self, request: der.EvaluateRequest, tick: Tick = no_tick) -> der.EvaluateResponse:
         """Outputs at one point or at many."""
@@ -155,12 +153,13 @@ class Application:
                 findings=self._shown(subject.findings, program, options)
             )
         count = request.count or 1
-        if count > SAMPLED_POINTS:
+        if count > self.limits.points:
             raise Fault(
                 FaultKind.LIMIT,
-                f"count: {count} points are wanted, the limit is {SAMPLED_POINTS}; ask several times "
-                "with other seeds",
+                f"count: {count} points are wanted, the limit is {self.limits.points}; ask several "
+                "times with other seeds",
                 field_path="count",
+                limit="points",
             )
         judge_peak(graph, (True,) * len(graph.inputs), count, self.limits)
         scene = make_scene(graph, subject.point, options, tick)
@@ -175,12 +174,13 @@ class Application:
         )  # fmt: skip
 
     def check_suite(
-        self, request: der.CheckSuiteRequest, tick: Tick = no_tick
+        self, request: der.CheckSuiteRequest, tick: Tick = no_tick, *, first: int = 0
     ) -> Iterator[der.CheckSuiteResponse]:
-        """Each case as soon as it is known; a case that cannot be checked does not stop the others."""
+        """Each case from the `first` on, as soon as it is known; one that cannot be checked does not stop the others."""
         program = read_program(request, self.blobs, self.limits, digest=True)
         message = program_message(request, self.blobs)
-        for index, case in enumerate(request.cases):
+        for index in range(first, len(request.cases)):
+            case = request.cases[index]
             answer = der.CheckSuiteResponse(index=index, name=case.name)
             try:
                 entered = program

@@ -1,4 +1,7 @@
-"""Content-addressed bytes in memory, the least recently used forgotten first."""
+"""Content-addressed bytes in memory, the least recently used forgotten first.
+
+Large ones lie in shared memory, so that a worker is given them and not a copy.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,35 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
-from gradproof_proto.blobs import blob_ref
+from gradproof_proto.blobs import CHUNK, blob_ref
 from gradproof_proto.v1 import program_pb2 as pb
 
 from gradproof_service.diagnostic import Fault, FaultKind
+from gradproof_service.graph.limits import DEFAULT_LIMITS
+from gradproof_service.server.shared import SharedBytes
 
-LIMIT_BYTES: Final = 1 << 30
-"""Bytes kept in all, and therefore the largest blob."""
+SHARED: Final = 1 << 20
+"""Bytes from which a blob lies in shared memory; below, its descriptor would cost more than a copy."""
+
+Held = bytes | SharedBytes
+
+
+class Blobs(Protocol):
+    """Where the application finds blobs."""
+
+    def get(self, blob: pb.BlobRef) -> bytes:
+        """The whole blob; raises `Fault` when it is not here or not as long as was said."""
+        ...
 
 
 class BlobStore:
     """Blobs by their SHA-256; may be used from several threads."""
 
-    def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
+    def __init__(self, limit_bytes: int = DEFAULT_LIMITS.blob_bytes) -> None:
         self.limit_bytes = limit_bytes
-        self._blobs: OrderedDict[bytes, bytes] = OrderedDict()
+        self._blobs: OrderedDict[bytes, Held] = OrderedDict()
         self._held = 0
         self._arriving = 0
         self._lock = threading.Lock()
@@ -31,26 +46,34 @@ class BlobStore:
         """Keep these bytes; raises `Fault` when they are more than the store may hold."""
         self.check_size(len(content))
         blob = blob_ref(content)
-        self._keep(blob.sha256, content)
+        self._keep(blob.sha256, content, len(content))
         return blob
+
+    def keep(self, digest: bytes, content: Held) -> None:
+        """Keep bytes whose SHA-256 is known to be `digest`; raises `Fault` when they are more than the store may hold."""
+        size = size_of(content)
+        self.check_size(size)
+        self._keep(digest, content, size)
 
     def get(self, blob: pb.BlobRef) -> bytes:
         """The whole blob; raises `Fault` when it is not here or not as long as was said."""
-        with self._lock:
-            content = self._blobs.get(blob.sha256)
-            if content is not None:
-                self._blobs.move_to_end(blob.sha256)
+        content = self.check(blob)
+        return content if isinstance(content, bytes) else bytes(content.view)
+
+    def check(self, blob: pb.BlobRef) -> Held:
+        """The blob as it is held; raises `Fault` as `get` does."""
+        content = self.find(blob.sha256)
         if content is None:
-            raise Fault(
-                FaultKind.NOT_FOUND,
-                f"blob {blob.sha256.hex()[:12]}: it is not here, or was forgotten; put it again",
-            )
-        if blob.size_bytes and blob.size_bytes != len(content):
-            raise Fault(
-                FaultKind.INVALID,
-                f"blob {blob.sha256.hex()[:12]}: it has {len(content)} bytes, "
-                f"the request says {blob.size_bytes}; mend size_bytes",
-            )
+            raise absent(blob)
+        check_length(blob, size_of(content))
+        return content
+
+    def find(self, digest: bytes) -> Held | None:
+        """The bytes as they are held, None when they are not here."""
+        with self._lock:
+            content = self._blobs.get(digest)
+            if content is not None:
+                self._blobs.move_to_end(digest)
         return content
 
     def missing(self, digests: Iterator[bytes]) -> list[bytes]:
@@ -77,6 +100,7 @@ class BlobStore:
                 FaultKind.LIMIT,
                 f"blob: it has {size_bytes} bytes, the limit is {self.limit_bytes}; "
                 "send a smaller array or raise the limit of the service",
+                limit="blob_bytes",
             )
 
     def reserve(self, size_bytes: int) -> None:
@@ -86,6 +110,7 @@ class BlobStore:
                 raise Fault(
                     FaultKind.LIMIT,
                     "blob: too many blobs arrive at once; wait for some and put it again",
+                    limit="blob_bytes",
                 )
             self._arriving += size_bytes
 
@@ -94,16 +119,16 @@ class BlobStore:
         with self._lock:
             self._arriving -= size_bytes
 
-    def _keep(self, digest: bytes, content: bytes) -> None:
+    def _keep(self, digest: bytes, content: Held, size: int) -> None:
         with self._lock:
             if digest in self._blobs:
                 self._blobs.move_to_end(digest)
                 return
             self._blobs[digest] = content
-            self._held += len(content)
+            self._held += size
             while self._held > self.limit_bytes:
                 _, forgotten = self._blobs.popitem(last=False)
-                self._held -= len(forgotten)
+                self._held -= size_of(forgotten)
 
 
 class Upload:
@@ -115,34 +140,73 @@ class Upload:
         self.sha256 = sha256
         self._size = size_bytes
         self._store = store
-        self._parts = bytearray()
         self._digest = hashlib.sha256()
+        self._came = 0
+        self._shared = SharedBytes.make(size_bytes) if size_bytes >= SHARED else None
+        self._parts = bytearray()
 
     def write(self, chunk: bytes) -> None:
         """The next bytes; raises `Fault` for more than were announced."""
-        if len(self._parts) + len(chunk) > self._size:
-            raise _unlike(self._size, len(self._parts) + len(chunk), "or more")
+        came = self._came + len(chunk)
+        if came > self._size:
+            raise _unlike(self._size, came, "or more")
         self._store.reserve(len(chunk))
-        self._parts += chunk
+        if self._shared is None:
+            self._parts += chunk
+        else:
+            self._shared.view[self._came : came] = chunk
+        self._came = came
         self._digest.update(chunk)
 
     def finish(self) -> pb.BlobRef:
         """Keep the blob; raises `Fault` when the bytes do not match the header."""
-        if len(self._parts) != self._size:
-            raise _unlike(self._size, len(self._parts), "")
+        if self._came != self._size:
+            raise _unlike(self._size, self._came, "")
         if self._digest.digest() != self.sha256:
             raise Fault(
                 FaultKind.UNREADABLE,
                 "blob: its bytes do not have the SHA-256 of its header; put it again",
                 field_path="header.sha256",
             )
-        return self._store.put(bytes(self._parts))
+        self._store.keep(self.sha256, self._shared or bytes(self._parts))
+        return pb.BlobRef(sha256=self.sha256, size_bytes=self._size)
 
     def close(self) -> None:
         """Let go of the bytes, kept or not."""
-        self._store.release(len(self._parts))
+        self._store.release(self._came)
+        self._came = self._size = 0
+        self._shared = None
         self._parts = bytearray()
-        self._size = 0
+
+
+def size_of(content: Held) -> int:
+    """Bytes of a blob."""
+    return len(content) if isinstance(content, bytes) else content.size
+
+
+def pieces(content: Held) -> Iterator[bytes]:
+    """The bytes in chunks as they travel; none for empty bytes."""
+    whole = content if isinstance(content, bytes) else content.view
+    for start in range(0, len(whole), CHUNK):
+        yield bytes(whole[start : start + CHUNK])
+
+
+def absent(blob: pb.BlobRef) -> Fault:
+    """The fault that a blob is not here."""
+    return Fault(
+        FaultKind.NOT_FOUND,
+        f"blob {blob.sha256.hex()[:12]}: it is not here, or was forgotten; put it again",
+    )
+
+
+def check_length(blob: pb.BlobRef, size_bytes: int) -> None:
+    """Raises `Fault` when a blob is not as long as the request says."""
+    if blob.size_bytes and blob.size_bytes != size_bytes:
+        raise Fault(
+            FaultKind.INVALID,
+            f"blob {blob.sha256.hex()[:12]}: it has {size_bytes} bytes, "
+            f"the request says {blob.size_bytes}; mend size_bytes",
+        )
 
 
 def check_digest(sha256: bytes) -> None:

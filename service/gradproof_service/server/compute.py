@@ -1,139 +1,225 @@
-"""Where the work of a call is done: today a few threads of this process.
+"""Where the work of a call is done: in worker processes, so that it can be stopped and its failure is nobody else's.
 
-The seam is `Compute`: a method's name, a message and a deadline go in, a message comes out. Nothing but messages crosses
-it, so that workers in processes of their own can stand behind it. A thread cannot be stopped: work ends at its next tick.
+The seam is `Compute`: a method's name and the bytes of its request go in, the bytes of its answer come out. Nothing but
+serialized messages crosses it. What the service computes is a function of the request alone, so a call whose worker died is
+made again by another one and nobody notices.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import queue
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, Protocol
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final, Protocol
 
-from gradproof_proto.v1 import check_pb2 as chk
-from gradproof_proto.v1 import derivative_pb2 as der
-
-from gradproof_service.diagnostic import Fault, FaultKind
-from gradproof_service.server.application import Application
+from gradproof_service.diagnostic import Fault
+from gradproof_service.server.blobs import BlobStore
 from gradproof_service.server.deadline import Deadline
+from gradproof_service.server.failures import WorkerMistake, unpack_fault
+from gradproof_service.server.workers.frames import Frame, Kind
+from gradproof_service.server.workers.handle import Handle, WorkerEnded
+from gradproof_service.server.workers.pool import Pool, note_result
+from gradproof_service.server.workers.quarantine import Quarantine, crashed
 
-THREADS: Final = 2
-PROBES: Final = 64
-"""Probes open at once: each holds a thread, which mostly waits for its client."""
+ATTEMPTS: Final = 3
+"""Workers that one request may end."""
+PARKED_S: Final = 2.0
+"""How long a stream whose client does not read keeps its worker."""
 
-Message = Any
-Exchange = Callable[[der.ProbeAsk], Any]
-"""Sends a question and awaits the answer: `(ask) -> awaitable ProbeAnswer`."""
+Exchange = Callable[[bytes], Awaitable[bytes]]
+"""Sends a question to the caller and gives the answer, both serialized."""
+
+
+@dataclass(slots=True)
+class Story:
+    """What became of a call, for the log."""
+
+    attempts: int = 0
+    worker: int = 0
+
+
+STORY: ContextVar[Story | None] = ContextVar("story", default=None)
+"""Set by who wants to know."""
 
 
 class Compute(Protocol):
-    """Does the work of calls, away from the event loop. Every method raises what the application raises."""
+    """Does the work of calls, away from the event loop; `method` is a row of `methods.METHODS`.
 
-    async def call(self, method: str, request: Message, deadline: Deadline) -> Message:
-        """The answer of one handler of the application."""
+    Every method raises `Fault`, or `WorkerMistake` for a mistake of ours. Calls of one `affinity` go to one worker as long
+    as it lives, which may have kept what it made for the call before.
+    """
+
+    async def call(
+        self, method: str, request: bytes, deadline: Deadline, *, affinity: str = ""
+    ) -> bytes:
+        """The answer of one handler."""
         ...
 
-    def stream(self, method: str, request: Message, deadline: Deadline) -> AsyncIterator[Message]:
+    def stream(self, method: str, request: bytes, deadline: Deadline) -> AsyncGenerator[bytes]:
         """The answers of one streaming handler, one at a time."""
         ...
 
-    async def probe(
-        self, start: der.ProbeStart, exchange: Exchange, deadline: Deadline
-    ) -> chk.Report:
+    async def probe(self, request: bytes, exchange: Exchange, deadline: Deadline) -> bytes:
         """The report of a probe whose questions go through `exchange`."""
         ...
 
-    def close(self) -> None:
-        """Stop all work."""
-        ...
 
+class WorkerCompute:
+    """`Compute` by the workers of a pool; `blobs` are what they may fetch, and where their large answers go."""
 
-class ThreadCompute:
-    """`Compute` by threads; `threads` calls run at once, the others wait in line."""
+    def __init__(self, pool: Pool, blobs: BlobStore) -> None:
+        self.pool = pool
+        self.quarantine = Quarantine()
+        self._blobs = blobs
 
-    def __init__(self, application: Application, threads: int = THREADS) -> None:
-        self._application = application
-        self._pool = ThreadPoolExecutor(threads, "gradproof-compute")
-        self._probes = ThreadPoolExecutor(PROBES, "gradproof-probe")
-        self._open_probes = 0
-        self._running: set[Deadline] = set()
-
-    async def call(self, method: str, request: Message, deadline: Deadline) -> Message:
-        """The answer of one handler of the application."""
-        handler = getattr(self._application, method)
-        return await self._run(self._pool, deadline, handler, request, deadline.tick)
+    async def call(
+        self, method: str, request: bytes, deadline: Deadline, *, affinity: str = ""
+    ) -> bytes:
+        """The answer of one handler."""
+        digest = self.quarantine.digest(method, request)
+        async with in_time(deadline):
+            for _ in range(ATTEMPTS):
+                worker = await self.pool.take(affinity)
+                with self._lent(worker) as lent:
+                    worker.begin(method, request, left(deadline))
+                    return lent.done(await self._next(worker))
+        raise self._poison(digest)
 
     async def stream(
-        self, method: str, request: Message, deadline: Deadline
-    ) -> AsyncIterator[Message]:
-        """The answers of one streaming handler; a new one is begun when the last one was taken."""
-        answers = iter(getattr(self._application, method)(request, deadline.tick))
-        # each step may run in another thread, so what a step sets for its context has to travel along
-        context = contextvars.copy_context()
-        end = object()
+        self, method: str, request: bytes, deadline: Deadline
+    ) -> AsyncGenerator[bytes]:
+        """The answers of one streaming handler; a client that does not read loses its worker until it does."""
+        digest = self.quarantine.digest(method, request)
+        given = attempts = 0
+        while attempts < ATTEMPTS:
+            async with in_time(deadline):
+                worker = await self.pool.take()
+            with self._lent(worker) as lent:
+                async with in_time(deadline):
+                    worker.begin(method, request, left(deadline), given)
+                while True:
+                    async with in_time(deadline):
+                        frame = await self._next(worker)
+                    if frame.kind is not Kind.ITEM:
+                        lent.done(frame)
+                        return
+                    given += 1
+                    attempts = 0
+                    parking = asyncio.get_running_loop().call_later(PARKED_S, lent.park)
+                    try:
+                        yield frame.content()
+                    finally:
+                        parking.cancel()
+                    if lent.parked:
+                        break
+                    worker.send(Kind.MORE)
+            attempts += not lent.parked
+        raise self._poison(digest)
+
+    async def probe(self, request: bytes, exchange: Exchange, deadline: Deadline) -> bytes:
+        """The report of a probe; a second worker is told the answers that the first one had already."""
+        digest = self.quarantine.digest("probe", request)
+        told: list[bytes] = []
+        async with in_time(deadline):
+            for _ in range(ATTEMPTS):
+                worker = await self.pool.take_apart()
+                with self._lent(worker) as lent:
+                    worker.begin("probe", request, left(deadline))
+                    asked = 0
+                    while (frame := await self._next(worker)).kind is Kind.ASK:
+                        if asked == len(told):
+                            told.append(await exchange(frame.content()))
+                        worker.send(Kind.TOLD, body=told[asked])
+                        asked += 1
+                    answer = lent.done(frame)
+                    return answer
+        raise self._poison(digest)
+
+    async def _next(self, worker: Handle) -> Frame:
+        """The next frame for the caller; what the worker needs or leaves of blobs is seen to."""
         while True:
-            answer = await self._run(self._pool, deadline, context.run, next, answers, end)
-            if answer is end:
-                return
-            yield answer
+            frame = await worker.receive()
+            if frame.kind is Kind.FETCH:
+                content = self._blobs.find(frame.note)
+                if content is None:
+                    worker.send(Kind.NO_BLOB)
+                else:
+                    worker.send(Kind.BLOB, body=content)
+            elif frame.kind is Kind.KEEP:
+                self._blobs.keep(frame.note, frame.body)
+            else:
+                return frame
 
-    async def probe(
-        self, start: der.ProbeStart, exchange: Exchange, deadline: Deadline
-    ) -> chk.Report:
-        """The report of a probe; its thread sleeps while the client works."""
-        if self._open_probes >= PROBES:
-            raise Fault(
-                FaultKind.LIMIT, f"probe: {PROBES} are open already; wait for some and start again"
-            )
-        loop = asyncio.get_running_loop()
-        answers: queue.SimpleQueue[der.ProbeAnswer | BaseException] = queue.SimpleQueue()
+    def _lent(self, worker: Handle) -> _Lent:
+        return _Lent(self.pool, worker)
 
-        async def bring(ask: der.ProbeAsk) -> None:
-            try:
-                answers.put(await exchange(ask))
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 the thread raises it
-                answers.put(error)
+    def _poison(self, digest: bytes) -> Fault:
+        self.quarantine.add(digest)
+        return crashed(f"{ATTEMPTS} ended")
 
-        def ask_client(ask: der.ProbeAsk) -> der.ProbeAnswer:
-            asyncio.run_coroutine_threadsafe(bring(ask), loop)
-            answer = answers.get()
-            if isinstance(answer, BaseException):
-                deadline.tick()
-                raise answer
-            return answer
 
-        self._open_probes += 1
-        try:
-            return await self._run(
-                self._probes, deadline, self._application.probe, start, ask_client, deadline.tick
-            )
-        finally:
-            self._open_probes -= 1
-            answers.put(deadline.passed())  # wakes the thread when nobody will answer any more
+class _Lent:
+    """A worker while it does one task. Leaving the block without `done` stops it; its own end leaves the block in silence."""
 
-    def close(self) -> None:
-        """Stop all work at its next tick."""
-        for deadline in list(self._running):
-            deadline.cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._probes.shutdown(wait=False, cancel_futures=True)
+    def __init__(self, pool: Pool, worker: Handle) -> None:
+        self.parked = False
+        self._pool = pool
+        self._worker = worker
+        self._back = False
+        story = STORY.get()
+        if story is not None:
+            story.attempts += 1
+            story.worker = worker.pid
 
-    async def _run(
-        self, pool: ThreadPoolExecutor, deadline: Deadline, work: Callable[..., Any], *args: Any
-    ) -> Any:
-        """The result of work in a thread; when time is over or nobody waits, the thread is told to stop."""
-        self._running.add(deadline)
-        try:
-            async with asyncio.timeout(deadline.remaining_s()):
-                return await asyncio.get_running_loop().run_in_executor(pool, work, *args)
-        except TimeoutError:
-            deadline.cancel()
-            raise deadline.passed() from None
-        except asyncio.CancelledError:
-            deadline.cancel()
-            raise
-        finally:
-            self._running.discard(deadline)
+    def done(self, frame: Frame) -> bytes:
+        """The answer in a last frame; raises what the worker told instead of one."""
+        self._back = True
+        note_result(self._worker, frame)
+        self._pool.give(self._worker)
+        match frame.kind:
+            case Kind.RESULT:
+                return frame.content()
+            case Kind.FAULT:
+                raise unpack_fault(frame.note)
+            case Kind.MISTAKE:
+                raise WorkerMistake(*json.loads(frame.note))
+            case _:
+                raise WorkerMistake(
+                    "UnexpectedFrame", f"a worker sent {frame.kind.name} at the end"
+                )
+
+    def park(self) -> None:
+        """Let others have the worker."""
+        self.parked = True
+        self._give_up()
+
+    def __enter__(self) -> _Lent:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        self._give_up()
+        return kind is not None and issubclass(kind, WorkerEnded)
+
+    def _give_up(self) -> None:
+        if not self._back:
+            self._back = True
+            self._pool.stop(self._worker)
+
+
+@contextlib.asynccontextmanager
+async def in_time(deadline: Deadline) -> AsyncGenerator[None]:
+    """A block that raises the deadline's `Fault` when it is not left in time."""
+    try:
+        async with asyncio.timeout(deadline.remaining_s()):
+            yield
+    except TimeoutError:
+        raise deadline.passed() from None
+
+
+def left(deadline: Deadline) -> float:
+    """Seconds left, as they are told to a worker."""
+    remaining = deadline.remaining_s()
+    return float("inf") if remaining is None else remaining

@@ -9,32 +9,24 @@ from typing import Any, Final
 
 import grpc
 from gradproof_proto.blobs import MESSAGE_LIMIT
-from gradproof_proto.v1 import (
-    blob_pb2,
-    blob_pb2_grpc,
-    catalogue_pb2,
-    catalogue_pb2_grpc,
-    derivative_pb2,
-    derivative_pb2_grpc,
-)
+from gradproof_proto.v1 import blob_pb2, blob_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
 from gradproof_service.server.address import Address, AddressError, check_free
-from gradproof_service.server.application import Application
-from gradproof_service.server.compute import THREADS, ThreadCompute
-from gradproof_service.server.servicers import (
-    LONGEST_CALL_S,
-    BlobServicer,
-    Calls,
-    CatalogueServicer,
-    DerivativeServicer,
-    forgiving,
-)
+from gradproof_service.server.blob_servicer import BlobServicer
+from gradproof_service.server.blobs import BlobStore
+from gradproof_service.server.compute import WorkerCompute
+from gradproof_service.server.forgiving import Forgiving
+from gradproof_service.server.servicers import CATALOGUE, DERIVATIVES, Calls, handlers
+from gradproof_service.server.workers.nursery import Nursery
+from gradproof_service.server.workers.pool import Pool
+from gradproof_service.server.workers.size import available_cores
 
 SERVICES: Final = (
-    derivative_pb2.DESCRIPTOR.services_by_name["DerivativeService"].full_name,
-    catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"].full_name,
+    DERIVATIVES,
+    CATALOGUE,
     blob_pb2.DESCRIPTOR.services_by_name["BlobService"].full_name,
 )
 OPTIONS: Final[tuple[tuple[str, int], ...]] = (
@@ -57,7 +49,6 @@ OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     # a second service on one port is a mistake, not a team
     ("grpc.so_reuseport", 0),
 )
-CALLS_AT_ONCE: Final = 4096
 
 
 class GrpcServer:
@@ -65,27 +56,48 @@ class GrpcServer:
 
     def __init__(
         self,
-        application: Application,
         address: Address,
         *,
-        threads: int = THREADS,
-        longest_call_s: float = LONGEST_CALL_S,
+        limits: Limits = DEFAULT_LIMITS,
+        workers: int | None = None,
     ) -> None:
-        self._application = application
         self._address = address
-        self._longest_call_s = longest_call_s
-        self._compute = ThreadCompute(application, threads)
+        self.blobs = BlobStore(limits.blob_bytes)
+        self._limits = limits
+        cores = available_cores()
+        self._workers = cores if workers is None else workers
+        nursery = Nursery(limits, max(1, cores // self._workers))
+        self.pool = Pool(nursery, self._workers, limits, limits.worker_bytes // 2)
+        self._nursery = nursery
         self._health: Any = None
         self._server: Any = None
 
     async def start(self) -> Address:
         """Listen; the address with its real port. Raises `AddressError` when it is taken."""
         check_free(self._address)
-        server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=CALLS_AT_ONCE)
-        calls = Calls(self._compute, self._application.blobs, self._longest_call_s)
-        own: Any = _Forgiving(server)
-        derivative_pb2_grpc.add_DerivativeServiceServicer_to_server(DerivativeServicer(calls), own)
-        catalogue_pb2_grpc.add_CatalogueServiceServicer_to_server(CatalogueServicer(calls), own)
+        self._nursery.start()  # before gRPC has threads
+        try:
+            await self.pool.start()
+            return await self._listen()
+        except BaseException:
+            await self.pool.close()
+            raise
+
+    async def stop(self, grace_s: float) -> None:
+        """Say that no more is served, let open calls end within `grace_s`, then stop all work."""
+        if self._server is not None:
+            await self._health.enter_graceful_shutdown()
+            await self._server.stop(grace_s)
+        await self.pool.close()
+        if self._address.path:
+            with contextlib.suppress(OSError):
+                Path(self._address.path).unlink(missing_ok=True)
+
+    async def _listen(self) -> Address:
+        server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=self._limits.calls)
+        calls = Calls(WorkerCompute(self.pool, self.blobs), self.blobs, self._limits)
+        server.add_generic_rpc_handlers(handlers(calls))
+        own: Any = Forgiving(server)
         blob_pb2_grpc.add_BlobServiceServicer_to_server(BlobServicer(calls), own)
         self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue] set at import
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -98,16 +110,6 @@ class GrpcServer:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return self._address if self._address.path else Address(host=self._address.host, port=port)
 
-    async def stop(self, grace_s: float) -> None:
-        """Say that no more is served, let open calls end within `grace_s`, then stop all work."""
-        if self._server is not None:
-            await self._health.enter_graceful_shutdown()
-            await self._server.stop(grace_s)
-        self._compute.close()
-        if self._address.path:
-            with contextlib.suppress(OSError):
-                Path(self._address.path).unlink(missing_ok=True)
-
     def _bind(self, server: Any) -> int:
         """Bind the address; a socket is the user's alone from its first moment."""
         before = os.umask(0o177)
@@ -119,23 +121,3 @@ class GrpcServer:
             ) from None
         finally:
             os.umask(before)
-
-
-class _Forgiving:
-    """What generated code takes for the server: adds its handlers with deserializers that never raise."""
-
-    def __init__(self, server: Any) -> None:
-        self._server = server
-
-    def add_generic_rpc_handlers(self, handlers: object) -> None:
-        """The same handlers come registered by name."""
-
-    def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
-        """Adds the handlers of one service."""
-        safe = {
-            name: handler._replace(request_deserializer=forgiving(handler.request_deserializer))
-            for name, handler in handlers.items()
-        }
-        self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(service, safe),)
-        )

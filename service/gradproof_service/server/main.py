@@ -10,10 +10,7 @@ from typing import Final
 
 from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
 from gradproof_service.server.address import AddressError, default_address, parse_address
-from gradproof_service.server.application import Application
-from gradproof_service.server.compute import THREADS
 from gradproof_service.server.grpc_server import GrpcServer
-from gradproof_service.server.servicers import LONGEST_CALL_S
 
 GRACE_S: Final = 10.0
 USAGE: Final = 2
@@ -24,9 +21,8 @@ def serve(
     address: str = "",
     *,
     insecure: bool = False,
-    threads: int = THREADS,
+    workers: int | None = None,
     grace_s: float = GRACE_S,
-    longest_call_s: float = LONGEST_CALL_S,
     limits: Limits = DEFAULT_LIMITS,
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit code: 0 stopped as told, 2 no address, 4 it could not be served.
@@ -37,9 +33,7 @@ def serve(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         where = parse_address(address or default_address(), insecure=insecure)
-        server = GrpcServer(
-            Application(limits), where, threads=threads, longest_call_s=longest_call_s
-        )
+        server = GrpcServer(where, limits=limits, workers=workers)
         asyncio.run(_serve(server, grace_s))
     except AddressError as error:
         sys.stderr.write(f"gradproof: {error}\n")

@@ -1,82 +1,57 @@
-"""The rpcs: each brings its call to the application and its answer, or its fault, back to the caller."""
+"""The rpcs: each brings the bytes of its call to a worker, and the answer, or its fault, back to the caller."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import grpc
-from google.protobuf.message import DecodeError
-from gradproof_proto.blobs import MESSAGE_LIMIT, chunks, move_out
-from gradproof_proto.v1 import blob_pb2, blob_pb2_grpc, catalogue_pb2_grpc, derivative_pb2_grpc
+from gradproof_proto.v1 import catalogue_pb2, derivative_pb2
 from gradproof_proto.v1 import derivative_pb2 as der
-from gradproof_proto.v1 import program_pb2 as pb
 
 from gradproof_service.diagnostic import Fault, FaultKind
-from gradproof_service.server.blobs import BlobStore, Upload
+from gradproof_service.graph.limits import Limits
+from gradproof_service.server.blobs import BlobStore
 from gradproof_service.server.compute import Compute
 from gradproof_service.server.deadline import Deadline
 from gradproof_service.server.failures import refusal
+from gradproof_service.server.messages import read_message
 from gradproof_service.server.status import of_fault, of_mistake
-
-LONGEST_CALL_S: Final = 600.0
-"""A call that names no deadline gets this one: nothing runs for ever."""
-ASKED_AT_ONCE: Final = 100_000
-"""Digests in one question for missing blobs."""
 
 _log = logging.getLogger("gradproof")
 Context = Any
 Message = Any
-
-
-class Unreadable:
-    """What stands for a message whose bytes are none: whoever looks into it raises the `Fault` that says so."""
-
-    def __init__(self, size_bytes: int) -> None:
-        self._size_bytes = size_bytes
-
-    def __getattr__(self, name: str) -> Any:
-        raise Fault(
-            FaultKind.UNREADABLE,
-            f"request: expected a message of the contract, {self._size_bytes} bytes that are none came; "
-            "use the client of this release",
-        )
-
-
-def forgiving(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message]:
-    """A deserializer that never raises, so that unreadable bytes are the caller's fault and not ours."""
-
-    def read(content: bytes) -> Message:
-        try:
-            return deserialize(content)
-        except DecodeError:
-            return Unreadable(len(content))
-
-    return read
+DERIVATIVES: Final[str] = derivative_pb2.DESCRIPTOR.services_by_name["DerivativeService"].full_name
+CATALOGUE: Final[str] = catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"].full_name
+UNARY: Final = {
+    DERIVATIVES: {
+        "Evaluate": "evaluate",
+        "Differentiate": "differentiate",
+        "Check": "check",
+        "SamplePoints": "sample_points",
+        "Inspect": "inspect",
+    },
+    CATALOGUE: {"ListOps": "list_ops", "ListFindings": "list_findings", "Explain": "explain"},
+}
+"""The rpcs with one request and one answer, and the rows of `methods.METHODS` that answer them."""
 
 
 class Calls:
-    """What every rpc needs: compute, blobs, deadlines, and the way faults are told."""
+    """What every rpc needs: compute, blobs, limits, deadlines, and the way faults are told."""
 
-    def __init__(self, compute: Compute, blobs: BlobStore, longest_call_s: float) -> None:
+    def __init__(self, compute: Compute, blobs: BlobStore, limits: Limits) -> None:
         self.compute = compute
         self.blobs = blobs
-        self._longest_call_s = longest_call_s
+        self.limits = limits
 
     def deadline(self, context: Context) -> Deadline:
         """The caller's deadline, or the service's own when that is sooner."""
         left = context.time_remaining()
-        return Deadline(self._longest_call_s if left is None else min(left, self._longest_call_s))
-
-    async def unary(self, method: str, request: Message, context: Context) -> Message:
-        """One answer from the application."""
-        try:
-            answer = await self.compute.call(method, request, self.deadline(context))
-            return self.fitted(answer)
-        except Exception as error:  # noqa: BLE001 every failure becomes a status
-            await self.abort(context, error)
+        longest = self.limits.seconds
+        return Deadline(longest if left is None else min(left, longest))
 
     async def abort(self, context: Context, error: Exception) -> None:
         """End the call with the status of a fault; a mistake of ours is logged and told without its inside."""
@@ -87,64 +62,62 @@ class Calls:
             _log.error("a call failed inside", exc_info=error)
         await context.abort(*(of_mistake(error) if fault is None else of_fault(fault)))
 
-    def fitted(self, message: Message) -> Message:
-        """The message, its large tensors put as blobs when it is too large; raises `Fault` when it stays so."""
-        if not move_out(message, self.blobs.put):
-            raise Fault(
-                FaultKind.LIMIT,
-                f"answer: it has {message.ByteSize()} bytes without its tensors, the limit is "
-                f"{MESSAGE_LIMIT}; ask for fewer outputs or for products with seeds",
-            )
-        return message
+
+def handlers(calls: Calls) -> tuple[grpc.GenericRpcHandler, ...]:
+    """What workers answer. Messages pass as bytes: they are read where they are worked on, and nowhere twice."""
+    services = {service: _unary_handlers(calls, rpcs) for service, rpcs in UNARY.items()}
+    services[DERIVATIVES] |= {
+        "CheckSuite": grpc.unary_stream_rpc_method_handler(_suite(calls)),
+        "Probe": grpc.stream_stream_rpc_method_handler(_probe(calls)),
+    }
+    return tuple(
+        grpc.method_handlers_generic_handler(service, rpcs) for service, rpcs in services.items()
+    )
 
 
-class DerivativeServicer(derivative_pb2_grpc.DerivativeServiceServicer):
-    """`DerivativeService` on one event loop."""
+def _unary_handlers(calls: Calls, rpcs: dict[str, str]) -> dict[str, Any]:
+    def handler(method: str) -> Callable[..., Any]:
+        async def answer(request: bytes, context: Context) -> bytes | None:
+            try:
+                return await calls.compute.call(method, request, calls.deadline(context))
+            except Exception as error:  # noqa: BLE001 every failure becomes a status
+                await calls.abort(context, error)
 
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+        return answer
 
-    async def Evaluate(self, request: Message, context: Context) -> Message:  # noqa: D102, N802
-        return await self._calls.unary("evaluate", request, context)
+    return {
+        rpc: grpc.unary_unary_rpc_method_handler(handler(method)) for rpc, method in rpcs.items()
+    }
 
-    async def Differentiate(self, request: Message, context: Context) -> Message:  # noqa: D102, N802
-        return await self._calls.unary("differentiate", request, context)
 
-    async def Check(self, request: Message, context: Context) -> Message:  # noqa: D102, N802
-        return await self._calls.unary("check", request, context)
-
-    async def SamplePoints(self, request: Message, context: Context) -> Message:  # noqa: D102, N802
-        return await self._calls.unary("sample_points", request, context)
-
-    async def Inspect(self, request: Message, context: Context) -> Message:  # noqa: D102, N802
-        return await self._calls.unary("inspect", request, context)
-
-    async def CheckSuite(self, request: Message, context: Context) -> AsyncIterator[Message]:  # noqa: D102, N802
-        calls = self._calls
-        deadline = calls.deadline(context)
+def _suite(calls: Calls) -> Callable[..., Any]:
+    async def answers(request: bytes, context: Context) -> AsyncIterator[bytes]:
         try:
-            async for answer in calls.compute.stream("check_suite", request, deadline):
-                yield calls.fitted(answer)
+            stream = calls.compute.stream("check_suite", request, calls.deadline(context))
+            async with contextlib.aclosing(stream):
+                async for answer in stream:
+                    yield answer
         except Exception as error:  # noqa: BLE001 every failure becomes a status
             await calls.abort(context, error)
-        finally:
-            deadline.cancel()
 
-    async def Probe(  # noqa: D102, N802
-        self, request_iterator: AsyncIterator[der.ProbeRequest], context: Context
-    ) -> AsyncIterator[der.ProbeResponse]:
-        calls = self._calls
-        deadline = calls.deadline(context)
-        spoken: asyncio.Queue[der.ProbeResponse] = asyncio.Queue()
+    return answers
 
-        async def exchange(ask: der.ProbeAsk) -> der.ProbeAnswer:
-            spoken.put_nowait(calls.fitted(der.ProbeResponse(ask=ask)))
-            return await _answer(request_iterator, ask.id)
 
-        work: asyncio.Task[Any] | None = None
+def _probe(calls: Calls) -> Callable[..., Any]:
+    async def answers(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+        spoken: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def exchange(question: bytes) -> bytes:
+            ask = read_message(der.ProbeAsk, question)
+            spoken.put_nowait(der.ProbeResponse(ask=ask).SerializeToString())
+            return await _answer(requests, ask.id)
+
+        work: asyncio.Task[bytes] | None = None
         try:
-            start = await _start(request_iterator)
-            work = asyncio.create_task(calls.compute.probe(start, exchange, deadline))
+            start = await _start(requests)
+            work = asyncio.create_task(
+                calls.compute.probe(start.SerializeToString(), exchange, calls.deadline(context))
+            )
             while True:
                 waiting = asyncio.create_task(spoken.get())
                 done, _ = await asyncio.wait({waiting, work}, return_when=asyncio.FIRST_COMPLETED)
@@ -152,110 +125,33 @@ class DerivativeServicer(derivative_pb2_grpc.DerivativeServiceServicer):
                     waiting.cancel()
                     break
                 yield waiting.result()
-            yield calls.fitted(der.ProbeResponse(report=work.result()))
+            report = der.ProbeResponse()
+            report.report.ParseFromString(work.result())
+            yield report.SerializeToString()
         except Exception as error:  # noqa: BLE001 every failure becomes a status
             await calls.abort(context, error)
         finally:
-            deadline.cancel()
             if work is not None:
                 work.cancel()
 
-
-class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
-    """`CatalogueService`."""
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
-
-    async def ListOps(self, request: Message, context: Context) -> Message:  # noqa: D102, N802
-        return await self._calls.unary("list_ops", request, context)
-
-    async def ListFindings(self, request: Message, context: Context) -> Message:  # noqa: D102, N802
-        return await self._calls.unary("list_findings", request, context)
-
-    async def Explain(self, request: Message, context: Context) -> Message:  # noqa: D102, N802
-        return await self._calls.unary("explain", request, context)
+    return answers
 
 
-class BlobServicer(blob_pb2_grpc.BlobServiceServicer):
-    """`BlobService`: bytes in and out of the store."""
-
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
-        self._blobs = calls.blobs
-
-    async def PutBlob(  # noqa: D102, N802
-        self, request_iterator: AsyncIterator[blob_pb2.PutBlobRequest], context: Context
-    ) -> Message:
-        upload: Upload | None = None
-        try:
-            header = await _header(request_iterator)
-            upload = Upload(self._blobs, header.sha256, header.size_bytes)
-            if self._blobs.has(header.sha256):
-                blob = pb.BlobRef(sha256=header.sha256, size_bytes=header.size_bytes)
-                self._blobs.get(blob)
-                return blob_pb2.PutBlobResponse(blob=blob, already_present=True)
-            async for request in request_iterator:
-                if request.WhichOneof("part") != "chunk":
-                    raise _unexpected("a chunk", "part")
-                upload.write(request.chunk)
-            return blob_pb2.PutBlobResponse(blob=upload.finish())
-        except Exception as error:  # noqa: BLE001 every failure becomes a status
-            await self._calls.abort(context, error)
-        finally:
-            if upload is not None:
-                upload.close()
-
-    async def FindMissingBlobs(  # noqa: D102, N802
-        self, request: blob_pb2.FindMissingBlobsRequest, context: Context
-    ) -> Message:
-        try:
-            if len(request.sha256) > ASKED_AT_ONCE:
-                raise Fault(
-                    FaultKind.LIMIT,
-                    f"sha256: {len(request.sha256)} digests came, the limit is {ASKED_AT_ONCE}; "
-                    "ask in several calls",
-                    field_path="sha256",
-                )
-            digests: Iterable[bytes] = request.sha256
-            return blob_pb2.FindMissingBlobsResponse(
-                missing_sha256=self._blobs.missing(iter(digests))
-            )
-        except Fault as error:
-            await self._calls.abort(context, error)
-
-    async def GetBlob(  # noqa: D102, N802
-        self, request: blob_pb2.GetBlobRequest, context: Context
-    ) -> AsyncIterator[blob_pb2.GetBlobResponse]:
-        try:
-            content = self._blobs.get(pb.BlobRef(sha256=request.sha256))
-            for chunk in chunks(content):
-                yield blob_pb2.GetBlobResponse(chunk=chunk)
-        except Fault as error:
-            await self._calls.abort(context, error)
-
-
-async def _header(requests: AsyncIterator[blob_pb2.PutBlobRequest]) -> blob_pb2.BlobHeader:
-    async for request in requests:
-        if request.WhichOneof("part") == "header":
-            return request.header
-        break
-    raise _unexpected("a header first", "part")
-
-
-async def _start(requests: AsyncIterator[der.ProbeRequest]) -> der.ProbeStart:
-    async for request in requests:
+async def _start(requests: AsyncIterator[bytes]) -> der.ProbeStart:
+    async for content in requests:
+        request = read_message(der.ProbeRequest, content)
         if request.WhichOneof("message") == "start":
             return request.start
         break
-    raise _unexpected("a start first", "message")
+    raise unexpected("a start first", "message")
 
 
-async def _answer(requests: AsyncIterator[der.ProbeRequest], id: int) -> der.ProbeAnswer:
-    async for request in requests:
+async def _answer(requests: AsyncIterator[bytes], id: int) -> bytes:
+    async for content in requests:
+        request = read_message(der.ProbeRequest, content)
         if request.WhichOneof("message") == "answer":
-            return request.answer
-        raise _unexpected(f"the answer to question {id}", "message")
+            return request.answer.SerializeToString()
+        raise unexpected(f"the answer to question {id}", "message")
     raise Fault(
         FaultKind.INVALID,
         f"probe: the stream ended before question {id} was answered; answer each question",
@@ -263,7 +159,8 @@ async def _answer(requests: AsyncIterator[der.ProbeRequest], id: int) -> der.Pro
     )
 
 
-def _unexpected(expected: str, field: str) -> Fault:
+def unexpected(expected: str, field: str) -> Fault:
+    """The fault of a stream whose messages come in another order than agreed."""
     return Fault(
         FaultKind.INVALID,
         f"{field}: expected {expected}, another message came; mend the order",

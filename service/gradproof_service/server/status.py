@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 import grpc
@@ -10,10 +11,13 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import (  # pyright: ignore[reportMissingImports]
     BadRequest,
     ErrorInfo,
+    QuotaFailure,
+    RetryInfo,
 )
 from google.rpc.status_pb2 import Status  # pyright: ignore[reportMissingImports]
 
 from gradproof_service.diagnostic import Fault, FaultKind
+from gradproof_service.server.failures import WorkerMistake
 
 DOMAIN: Final = "gradproof"
 DETAILS_KEY: Final = "grpc-status-details-bin"
@@ -23,6 +27,9 @@ CODES: Final = {
     FaultKind.LIMIT: grpc.StatusCode.RESOURCE_EXHAUSTED,
     FaultKind.DEADLINE: grpc.StatusCode.DEADLINE_EXCEEDED,
     FaultKind.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    FaultKind.BUSY: grpc.StatusCode.UNAVAILABLE,
+    FaultKind.CRASHED: grpc.StatusCode.INTERNAL,
+    FaultKind.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
 }
 MESSAGE_CHARACTERS: Final = 1024
 """Longest sentence that travels: it goes in a header, and headers are bounded."""
@@ -32,27 +39,34 @@ Metadata = tuple[tuple[str, bytes], ...]
 
 def of_fault(fault: Fault) -> tuple[grpc.StatusCode, str, Metadata]:
     """Code, sentence and details of a fault."""
-    return _status(CODES[fault.kind], fault.kind.value, fault.message, fault.field_path)
+    return _status(CODES[fault.kind], fault)
 
 
 def of_mistake(error: Exception) -> tuple[grpc.StatusCode, str, Metadata]:
     """Code and sentence of a mistake of ours; says its kind and nothing of its inside."""
-    sentence = f"the service failed ({type(error).__name__}); its log says more, please report it"
-    return _status(grpc.StatusCode.INTERNAL, "internal", sentence, "")
+    name = error.name if isinstance(error, WorkerMistake) else type(error).__name__
+    sentence = f"the service failed ({name}); its log says more, please report it"
+    return _status(grpc.StatusCode.INTERNAL, Fault(FaultKind.INTERNAL, sentence))
 
 
-def _status(
-    code: grpc.StatusCode, kind: str, message: str, field_path: str
-) -> tuple[grpc.StatusCode, str, Metadata]:
-    text = one_line(message)
+def _status(code: grpc.StatusCode, fault: Fault) -> tuple[grpc.StatusCode, str, Metadata]:
+    """`BadRequest` names the field, `QuotaFailure` the limit, `RetryInfo` when to come back, `ErrorInfo` the kind."""
+    text = one_line(fault.message)
     status = Status(code=code.value[0], message=text)
-    info = ErrorInfo(reason=kind.upper().replace(" ", "_"), domain=DOMAIN)
-    status.details.append(_any(info))
-    if field_path:
+    reason = fault.kind.value.upper().replace(" ", "_")
+    status.details.append(_any(ErrorInfo(reason=reason, domain=DOMAIN)))
+    if fault.field_path:
         violation = BadRequest.FieldViolation(
-            field=field_path[:MESSAGE_CHARACTERS], description=text
+            field=fault.field_path[:MESSAGE_CHARACTERS], description=text
         )
         status.details.append(_any(BadRequest(field_violations=[violation])))
+    if fault.limit:
+        reached = QuotaFailure.Violation(subject=fault.limit, description=text)
+        status.details.append(_any(QuotaFailure(violations=[reached])))
+    if fault.retry_after_s:
+        again = RetryInfo()
+        again.retry_delay.FromTimedelta(timedelta(seconds=fault.retry_after_s))
+        status.details.append(_any(again))
     return code, text, ((DETAILS_KEY, status.SerializeToString()),)
 
 

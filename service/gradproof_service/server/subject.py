@@ -17,7 +17,7 @@ from gradproof_service.graph.limits import Limits
 from gradproof_service.graph.program import Input, Program
 from gradproof_service.graph.typing import bind, type_program
 from gradproof_service.graph.upcast import upcast
-from gradproof_service.server.blobs import BlobStore
+from gradproof_service.server.blobs import Blobs
 from gradproof_service.wire.decode import decode_program, parse_program
 from gradproof_service.wire.requests import decode_point
 
@@ -32,7 +32,7 @@ class Subject:
     point: tuple[Array, ...]
 
 
-def program_message(request: Any, blobs: BlobStore) -> pb.Program:
+def program_message(request: Any, blobs: Blobs) -> pb.Program:
     """The program of a request, inline or put beforehand."""
     match request.WhichOneof("subject"):
         case "program":
@@ -48,9 +48,7 @@ def program_message(request: Any, blobs: BlobStore) -> pb.Program:
             )
 
 
-def read_program(
-    request: Any, blobs: BlobStore, limits: Limits, *, digest: bool = False
-) -> Program:
+def read_program(request: Any, blobs: Blobs, limits: Limits, *, digest: bool = False) -> Program:
     """The program of a request, entered at the function that the request names."""
     entry = (
         request.function
@@ -65,7 +63,7 @@ def read_program(
 def type_at(
     program: Program,
     tensors: Sequence[pb.NamedTensor],
-    blobs: BlobStore,
+    blobs: Blobs,
     limits: Limits,
     *,
     batch: int = 0,

@@ -12,7 +12,6 @@ from gradproof_proto.tensors import to_tensor
 from gradproof_proto.v1 import program_pb2 as pb
 from gradproof_proto.writer import FunctionWriter, ProgramWriter
 from gradproof_service.server.address import Address, parse_address
-from gradproof_service.server.application import Application
 from gradproof_service.server.grpc_server import GrpcServer
 
 
@@ -20,8 +19,8 @@ class ServerThread:
     """A context in which a server runs; `address` is where."""
 
     def __init__(self, address: str = "127.0.0.1:0", **options: Any) -> None:
-        self.application = Application()
         self.address = ""
+        self.server: Any = None
         self._asked = parse_address(address)
         self._options = options
         self._ready = threading.Event()
@@ -51,9 +50,10 @@ class ServerThread:
             self._ready.set()
 
     async def _serve(self) -> None:
-        server = GrpcServer(self.application, self._asked, **self._options)
+        server = GrpcServer(self._asked, **self._options)
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         where: Address = await server.start()
+        self.server = server
         self.address = str(where)
         self._ready.set()
         await self._stop.wait()

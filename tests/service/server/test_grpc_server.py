@@ -168,7 +168,7 @@ def test_a_blob_that_is_not_what_it_says_is_refused(
 
 def test_a_caller_who_leaves_frees_the_thread() -> None:
     """A cancelled call stops working, so the only thread serves the next."""
-    with ServerThread(threads=1) as running, grpc.insecure_channel(running.address) as opened:
+    with ServerThread(workers=1) as running, grpc.insecure_channel(running.address) as opened:
         stub = derivative_pb2_grpc.DerivativeServiceStub(opened)
         left = stub.Evaluate.future(der.EvaluateRequest(program=slow(), point=point(x=1.0)))
         health_pb2_grpc.HealthStub(opened).Check(health_pb2.HealthCheckRequest(), timeout=5)

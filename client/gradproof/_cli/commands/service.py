@@ -24,10 +24,10 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="listen beyond this machine without encryption")
     ] = False,
-    threads: Annotated[
+    workers: Annotated[
         int | None,
         typer.Option(
-            metavar="N", parser=count, help="calls that are computed at the same time"
+            metavar="N", parser=count, help="processes that compute at the same time (default: one for each processor)"
         ),
     ] = None,
     grace: Annotated[
@@ -40,7 +40,7 @@ def serve(
     """Start a service; it runs until it is interrupted."""
     from gradproof._cli.serving import run_serve
 
-    return partial(run_serve, address, insecure=insecure, threads=threads, grace_s=grace)
+    return partial(run_serve, address, insecure=insecure, workers=workers, grace_s=grace)
 
 
 @family.command(epilog=CODES, rich_help_panel=SERVICE)
