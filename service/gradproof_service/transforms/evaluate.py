@@ -148,12 +148,17 @@ def run(
 
 def call(step: Step, xs: list[Array], tick: Tick = no_tick) -> Any:
     """One kernel call with the batch axis brought to where the record wants it."""
-    op = step.op
     if step.any_batched:
-        return call_batched(op, step.site, xs, step.batched, tick)
+        return call_batched(step.op, step.site, xs, step.batched, tick)
+    return apply(step.site, xs, tick)
+
+
+def apply(site: Site, xs: Sequence[Array], tick: Tick = no_tick) -> Any:
+    """One kernel call without a batch: the array, or a tuple of them when the op has several outputs."""
+    op = site.op
     if op.batching == "run":
-        return op.kernel(step.site, *xs, run=lambda g, args: evaluate(g, args, tick=tick))
-    return op.kernel(step.site, *xs)
+        return op.kernel(site, *xs, run=lambda g, args: evaluate(g, args, tick=tick))
+    return op.kernel(site, *xs)
 
 
 def call_batched(
