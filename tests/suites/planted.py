@@ -107,5 +107,5 @@ def right_entries(t: Truth, c: Comparison) -> bool:
     if not t.same_shape:
         return True
     fewest, most = int((t.sure >= SURE).sum()), int((t.own >= MASKED).sum())
-    at = c.worst_index if t.own.ndim == len(c.worst_index) else (0,) * t.own.ndim
+    at = ((c.worst_seed - 1,) if c.worst_seed else ()) + c.worst_index
     return fewest <= c.entries_wrong <= most and bool(t.own[at] >= MASKED)

@@ -49,6 +49,7 @@ class Source(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SOURCE_CLAIM: _ClassVar[Source]
     SOURCE_RULE: _ClassVar[Source]
     SOURCE_EXTENDED: _ClassVar[Source]
+    SOURCE_TAYLOR: _ClassVar[Source]
 
 class Carriage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -60,6 +61,7 @@ class Carriage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CARRIAGE_PROGRAM: _ClassVar[Carriage]
     CARRIAGE_BLACK_BOX: _ClassVar[Carriage]
     CARRIAGE_IMPORT: _ClassVar[Carriage]
+
 VERDICT_UNSPECIFIED: Verdict
 VERDICT_AGREES: Verdict
 VERDICT_DISAGREES: Verdict
@@ -87,6 +89,7 @@ SOURCE_COMPLEX_STEP: Source
 SOURCE_CLAIM: Source
 SOURCE_RULE: Source
 SOURCE_EXTENDED: Source
+SOURCE_TAYLOR: Source
 CARRIAGE_UNSPECIFIED: Carriage
 CARRIAGE_ARRAY_TRACE: Carriage
 CARRIAGE_NAMESPACE: Carriage
@@ -104,10 +107,24 @@ class Origin(_message.Message):
     carriage: Carriage
     reason: str
     name: str
-    def __init__(self, carriage: _Optional[_Union[Carriage, str]] = ..., reason: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        carriage: _Optional[_Union[Carriage, str]] = ...,
+        reason: _Optional[str] = ...,
+        name: _Optional[str] = ...,
+    ) -> None: ...
 
 class SourceLocation(_message.Message):
-    __slots__ = ("file", "line", "column", "end_line", "end_column", "scope", "source_node", "callers")
+    __slots__ = (
+        "file",
+        "line",
+        "column",
+        "end_line",
+        "end_column",
+        "scope",
+        "source_node",
+        "callers",
+    )
     FILE_FIELD_NUMBER: _ClassVar[int]
     LINE_FIELD_NUMBER: _ClassVar[int]
     COLUMN_FIELD_NUMBER: _ClassVar[int]
@@ -124,10 +141,36 @@ class SourceLocation(_message.Message):
     scope: str
     source_node: str
     callers: _containers.RepeatedCompositeFieldContainer[SourceLocation]
-    def __init__(self, file: _Optional[str] = ..., line: _Optional[int] = ..., column: _Optional[int] = ..., end_line: _Optional[int] = ..., end_column: _Optional[int] = ..., scope: _Optional[str] = ..., source_node: _Optional[str] = ..., callers: _Optional[_Iterable[_Union[SourceLocation, _Mapping]]] = ...) -> None: ...
+    def __init__(
+        self,
+        file: _Optional[str] = ...,
+        line: _Optional[int] = ...,
+        column: _Optional[int] = ...,
+        end_line: _Optional[int] = ...,
+        end_column: _Optional[int] = ...,
+        scope: _Optional[str] = ...,
+        source_node: _Optional[str] = ...,
+        callers: _Optional[_Iterable[_Union[SourceLocation, _Mapping]]] = ...,
+    ) -> None: ...
 
 class Options(_message.Message):
-    __slots__ = ("wrt", "outputs", "rtol", "atol", "tau", "witness_evaluations", "rng_seed", "profile", "compute_dtype", "order", "derivatives_limit_bytes", "suppress", "prove")
+    __slots__ = (
+        "wrt",
+        "outputs",
+        "rtol",
+        "atol",
+        "tau",
+        "witness_evaluations",
+        "rng_seed",
+        "profile",
+        "compute_dtype",
+        "order",
+        "derivatives_limit_bytes",
+        "suppress",
+        "prove",
+        "evidence",
+        "select",
+    )
     WRT_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     RTOL_FIELD_NUMBER: _ClassVar[int]
@@ -141,6 +184,8 @@ class Options(_message.Message):
     DERIVATIVES_LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
     SUPPRESS_FIELD_NUMBER: _ClassVar[int]
     PROVE_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    SELECT_FIELD_NUMBER: _ClassVar[int]
     wrt: _containers.RepeatedScalarFieldContainer[str]
     outputs: _containers.RepeatedScalarFieldContainer[str]
     rtol: float
@@ -154,7 +199,26 @@ class Options(_message.Message):
     derivatives_limit_bytes: int
     suppress: _containers.RepeatedScalarFieldContainer[str]
     prove: bool
-    def __init__(self, wrt: _Optional[_Iterable[str]] = ..., outputs: _Optional[_Iterable[str]] = ..., rtol: _Optional[float] = ..., atol: _Optional[float] = ..., tau: _Optional[float] = ..., witness_evaluations: _Optional[int] = ..., rng_seed: _Optional[int] = ..., profile: _Optional[_Union[Profile, str]] = ..., compute_dtype: _Optional[_Union[_program_pb2.Dtype, str]] = ..., order: _Optional[int] = ..., derivatives_limit_bytes: _Optional[int] = ..., suppress: _Optional[_Iterable[str]] = ..., prove: _Optional[bool] = ...) -> None: ...
+    evidence: bool
+    select: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(
+        self,
+        wrt: _Optional[_Iterable[str]] = ...,
+        outputs: _Optional[_Iterable[str]] = ...,
+        rtol: _Optional[float] = ...,
+        atol: _Optional[float] = ...,
+        tau: _Optional[float] = ...,
+        witness_evaluations: _Optional[int] = ...,
+        rng_seed: _Optional[int] = ...,
+        profile: _Optional[_Union[Profile, str]] = ...,
+        compute_dtype: _Optional[_Union[_program_pb2.Dtype, str]] = ...,
+        order: _Optional[int] = ...,
+        derivatives_limit_bytes: _Optional[int] = ...,
+        suppress: _Optional[_Iterable[str]] = ...,
+        prove: _Optional[bool] = ...,
+        evidence: _Optional[bool] = ...,
+        select: _Optional[_Iterable[str]] = ...,
+    ) -> None: ...
 
 class ClaimValues(_message.Message):
     __slots__ = ("value", "seeds")
@@ -162,14 +226,29 @@ class ClaimValues(_message.Message):
     SEEDS_FIELD_NUMBER: _ClassVar[int]
     value: _program_pb2.Tensor
     seeds: _program_pb2.Tensor
-    def __init__(self, value: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ..., seeds: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        value: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...,
+        seeds: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...,
+    ) -> None: ...
 
 class AskedClaim(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class Claim(_message.Message):
-    __slots__ = ("kind", "input", "output", "second_input", "values", "function", "asked", "result_index", "location", "program_function")
+    __slots__ = (
+        "kind",
+        "input",
+        "output",
+        "second_input",
+        "values",
+        "function",
+        "asked",
+        "result_index",
+        "location",
+        "program_function",
+    )
     KIND_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
@@ -190,7 +269,19 @@ class Claim(_message.Message):
     result_index: int
     location: SourceLocation
     program_function: int
-    def __init__(self, kind: _Optional[_Union[DerivativeKind, str]] = ..., input: _Optional[str] = ..., output: _Optional[str] = ..., second_input: _Optional[str] = ..., values: _Optional[_Union[ClaimValues, _Mapping]] = ..., function: _Optional[int] = ..., asked: _Optional[_Union[AskedClaim, _Mapping]] = ..., result_index: _Optional[int] = ..., location: _Optional[_Union[SourceLocation, _Mapping]] = ..., program_function: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        kind: _Optional[_Union[DerivativeKind, str]] = ...,
+        input: _Optional[str] = ...,
+        output: _Optional[str] = ...,
+        second_input: _Optional[str] = ...,
+        values: _Optional[_Union[ClaimValues, _Mapping]] = ...,
+        function: _Optional[int] = ...,
+        asked: _Optional[_Union[AskedClaim, _Mapping]] = ...,
+        result_index: _Optional[int] = ...,
+        location: _Optional[_Union[SourceLocation, _Mapping]] = ...,
+        program_function: _Optional[int] = ...,
+    ) -> None: ...
 
 class SparseTensor(_message.Message):
     __slots__ = ("shape", "indices", "values")
@@ -200,7 +291,12 @@ class SparseTensor(_message.Message):
     shape: _containers.RepeatedScalarFieldContainer[int]
     indices: _program_pb2.Tensor
     values: _program_pb2.Tensor
-    def __init__(self, shape: _Optional[_Iterable[int]] = ..., indices: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ..., values: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        shape: _Optional[_Iterable[int]] = ...,
+        indices: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...,
+        values: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...,
+    ) -> None: ...
 
 class Derivative(_message.Message):
     __slots__ = ("kind", "output", "input", "second_input", "dense", "sparse")
@@ -216,10 +312,43 @@ class Derivative(_message.Message):
     second_input: str
     dense: _program_pb2.Tensor
     sparse: SparseTensor
-    def __init__(self, kind: _Optional[_Union[DerivativeKind, str]] = ..., output: _Optional[str] = ..., input: _Optional[str] = ..., second_input: _Optional[str] = ..., dense: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ..., sparse: _Optional[_Union[SparseTensor, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        kind: _Optional[_Union[DerivativeKind, str]] = ...,
+        output: _Optional[str] = ...,
+        input: _Optional[str] = ...,
+        second_input: _Optional[str] = ...,
+        dense: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...,
+        sparse: _Optional[_Union[SparseTensor, _Mapping]] = ...,
+    ) -> None: ...
 
 class Comparison(_message.Message):
-    __slots__ = ("output", "input", "second_input", "kind", "subject", "against", "verdict", "reason", "detail", "entries", "entries_total", "entries_wrong", "entries_unclear", "directions", "digits", "worst_index", "claimed", "reference", "error_bar", "max_abs_error", "max_rel_error", "power")
+    __slots__ = (
+        "output",
+        "input",
+        "second_input",
+        "kind",
+        "subject",
+        "against",
+        "verdict",
+        "reason",
+        "detail",
+        "entries",
+        "entries_total",
+        "entries_wrong",
+        "entries_unclear",
+        "directions",
+        "digits",
+        "worst_index",
+        "claimed",
+        "reference",
+        "error_bar",
+        "max_abs_error",
+        "max_rel_error",
+        "power",
+        "worst_seed",
+        "wrong",
+    )
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     SECOND_INPUT_FIELD_NUMBER: _ClassVar[int]
@@ -242,6 +371,8 @@ class Comparison(_message.Message):
     MAX_ABS_ERROR_FIELD_NUMBER: _ClassVar[int]
     MAX_REL_ERROR_FIELD_NUMBER: _ClassVar[int]
     POWER_FIELD_NUMBER: _ClassVar[int]
+    WORST_SEED_FIELD_NUMBER: _ClassVar[int]
+    WRONG_FIELD_NUMBER: _ClassVar[int]
     output: str
     input: str
     second_input: str
@@ -264,7 +395,35 @@ class Comparison(_message.Message):
     max_abs_error: float
     max_rel_error: float
     power: float
-    def __init__(self, output: _Optional[str] = ..., input: _Optional[str] = ..., second_input: _Optional[str] = ..., kind: _Optional[_Union[DerivativeKind, str]] = ..., subject: _Optional[_Union[Source, str]] = ..., against: _Optional[_Union[Source, str]] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., reason: _Optional[str] = ..., detail: _Optional[str] = ..., entries: _Optional[int] = ..., entries_total: _Optional[int] = ..., entries_wrong: _Optional[int] = ..., entries_unclear: _Optional[int] = ..., directions: _Optional[int] = ..., digits: _Optional[float] = ..., worst_index: _Optional[_Iterable[int]] = ..., claimed: _Optional[float] = ..., reference: _Optional[float] = ..., error_bar: _Optional[float] = ..., max_abs_error: _Optional[float] = ..., max_rel_error: _Optional[float] = ..., power: _Optional[float] = ...) -> None: ...
+    worst_seed: int
+    wrong: _containers.RepeatedCompositeFieldContainer[ElementIndex]
+    def __init__(
+        self,
+        output: _Optional[str] = ...,
+        input: _Optional[str] = ...,
+        second_input: _Optional[str] = ...,
+        kind: _Optional[_Union[DerivativeKind, str]] = ...,
+        subject: _Optional[_Union[Source, str]] = ...,
+        against: _Optional[_Union[Source, str]] = ...,
+        verdict: _Optional[_Union[Verdict, str]] = ...,
+        reason: _Optional[str] = ...,
+        detail: _Optional[str] = ...,
+        entries: _Optional[int] = ...,
+        entries_total: _Optional[int] = ...,
+        entries_wrong: _Optional[int] = ...,
+        entries_unclear: _Optional[int] = ...,
+        directions: _Optional[int] = ...,
+        digits: _Optional[float] = ...,
+        worst_index: _Optional[_Iterable[int]] = ...,
+        claimed: _Optional[float] = ...,
+        reference: _Optional[float] = ...,
+        error_bar: _Optional[float] = ...,
+        max_abs_error: _Optional[float] = ...,
+        max_rel_error: _Optional[float] = ...,
+        power: _Optional[float] = ...,
+        worst_seed: _Optional[int] = ...,
+        wrong: _Optional[_Iterable[_Union[ElementIndex, _Mapping]]] = ...,
+    ) -> None: ...
 
 class NamedNumber(_message.Message):
     __slots__ = ("name", "value")
@@ -281,7 +440,25 @@ class ElementIndex(_message.Message):
     def __init__(self, index: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Finding(_message.Message):
-    __slots__ = ("code", "name", "severity", "message", "node", "op", "function", "location", "input", "output", "elements", "element_count", "numbers", "cause", "mend", "confirmed", "related")
+    __slots__ = (
+        "code",
+        "name",
+        "severity",
+        "message",
+        "node",
+        "op",
+        "function",
+        "location",
+        "input",
+        "output",
+        "elements",
+        "element_count",
+        "numbers",
+        "cause",
+        "mend",
+        "confirmed",
+        "related",
+    )
     CODE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     SEVERITY_FIELD_NUMBER: _ClassVar[int]
@@ -316,7 +493,26 @@ class Finding(_message.Message):
     mend: str
     confirmed: bool
     related: _containers.RepeatedCompositeFieldContainer[SourceLocation]
-    def __init__(self, code: _Optional[str] = ..., name: _Optional[str] = ..., severity: _Optional[_Union[Severity, str]] = ..., message: _Optional[str] = ..., node: _Optional[int] = ..., op: _Optional[str] = ..., function: _Optional[int] = ..., location: _Optional[_Union[SourceLocation, _Mapping]] = ..., input: _Optional[str] = ..., output: _Optional[str] = ..., elements: _Optional[_Iterable[_Union[ElementIndex, _Mapping]]] = ..., element_count: _Optional[int] = ..., numbers: _Optional[_Iterable[_Union[NamedNumber, _Mapping]]] = ..., cause: _Optional[str] = ..., mend: _Optional[str] = ..., confirmed: _Optional[bool] = ..., related: _Optional[_Iterable[_Union[SourceLocation, _Mapping]]] = ...) -> None: ...
+    def __init__(
+        self,
+        code: _Optional[str] = ...,
+        name: _Optional[str] = ...,
+        severity: _Optional[_Union[Severity, str]] = ...,
+        message: _Optional[str] = ...,
+        node: _Optional[int] = ...,
+        op: _Optional[str] = ...,
+        function: _Optional[int] = ...,
+        location: _Optional[_Union[SourceLocation, _Mapping]] = ...,
+        input: _Optional[str] = ...,
+        output: _Optional[str] = ...,
+        elements: _Optional[_Iterable[_Union[ElementIndex, _Mapping]]] = ...,
+        element_count: _Optional[int] = ...,
+        numbers: _Optional[_Iterable[_Union[NamedNumber, _Mapping]]] = ...,
+        cause: _Optional[str] = ...,
+        mend: _Optional[str] = ...,
+        confirmed: _Optional[bool] = ...,
+        related: _Optional[_Iterable[_Union[SourceLocation, _Mapping]]] = ...,
+    ) -> None: ...
 
 class Proof(_message.Message):
     __slots__ = ("output", "input", "kind", "planted", "caught", "missed")
@@ -332,10 +528,182 @@ class Proof(_message.Message):
     planted: int
     caught: int
     missed: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, output: _Optional[str] = ..., input: _Optional[str] = ..., kind: _Optional[_Union[DerivativeKind, str]] = ..., planted: _Optional[int] = ..., caught: _Optional[int] = ..., missed: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(
+        self,
+        output: _Optional[str] = ...,
+        input: _Optional[str] = ...,
+        kind: _Optional[_Union[DerivativeKind, str]] = ...,
+        planted: _Optional[int] = ...,
+        caught: _Optional[int] = ...,
+        missed: _Optional[_Iterable[str]] = ...,
+    ) -> None: ...
+
+class Sweep(_message.Message):
+    __slots__ = (
+        "steps",
+        "quotients",
+        "bounds",
+        "chosen_step",
+        "plateau_low",
+        "plateau_high",
+        "estimate",
+        "error_bar",
+    )
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    QUOTIENTS_FIELD_NUMBER: _ClassVar[int]
+    BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    CHOSEN_STEP_FIELD_NUMBER: _ClassVar[int]
+    PLATEAU_LOW_FIELD_NUMBER: _ClassVar[int]
+    PLATEAU_HIGH_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_BAR_FIELD_NUMBER: _ClassVar[int]
+    steps: _containers.RepeatedScalarFieldContainer[float]
+    quotients: _containers.RepeatedScalarFieldContainer[float]
+    bounds: _containers.RepeatedScalarFieldContainer[float]
+    chosen_step: float
+    plateau_low: float
+    plateau_high: float
+    estimate: float
+    error_bar: float
+    def __init__(
+        self,
+        steps: _Optional[_Iterable[float]] = ...,
+        quotients: _Optional[_Iterable[float]] = ...,
+        bounds: _Optional[_Iterable[float]] = ...,
+        chosen_step: _Optional[float] = ...,
+        plateau_low: _Optional[float] = ...,
+        plateau_high: _Optional[float] = ...,
+        estimate: _Optional[float] = ...,
+        error_bar: _Optional[float] = ...,
+    ) -> None: ...
+
+class TaylorRate(_message.Message):
+    __slots__ = ("rate", "sight", "steps", "remainders")
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    SIGHT_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    REMAINDERS_FIELD_NUMBER: _ClassVar[int]
+    rate: float
+    sight: float
+    steps: _containers.RepeatedScalarFieldContainer[float]
+    remainders: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(
+        self,
+        rate: _Optional[float] = ...,
+        sight: _Optional[float] = ...,
+        steps: _Optional[_Iterable[float]] = ...,
+        remainders: _Optional[_Iterable[float]] = ...,
+    ) -> None: ...
+
+class Evidence(_message.Message):
+    __slots__ = (
+        "output",
+        "input",
+        "second_input",
+        "index",
+        "along_direction",
+        "slope",
+        "sweep",
+        "taylor",
+        "power",
+    )
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    SECOND_INPUT_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ALONG_DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    SLOPE_FIELD_NUMBER: _ClassVar[int]
+    SWEEP_FIELD_NUMBER: _ClassVar[int]
+    TAYLOR_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    output: str
+    input: str
+    second_input: str
+    index: _containers.RepeatedScalarFieldContainer[int]
+    along_direction: bool
+    slope: float
+    sweep: Sweep
+    taylor: TaylorRate
+    power: _program_pb2.Tensor
+    def __init__(
+        self,
+        output: _Optional[str] = ...,
+        input: _Optional[str] = ...,
+        second_input: _Optional[str] = ...,
+        index: _Optional[_Iterable[int]] = ...,
+        along_direction: _Optional[bool] = ...,
+        slope: _Optional[float] = ...,
+        sweep: _Optional[_Union[Sweep, _Mapping]] = ...,
+        taylor: _Optional[_Union[TaylorRate, _Mapping]] = ...,
+        power: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...,
+    ) -> None: ...
+
+class NodeEvidence(_message.Message):
+    __slots__ = (
+        "node",
+        "label",
+        "op",
+        "operands",
+        "shape",
+        "value_norm",
+        "cotangent_norm",
+        "lost_digits",
+        "location",
+    )
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    OP_FIELD_NUMBER: _ClassVar[int]
+    OPERANDS_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_NORM_FIELD_NUMBER: _ClassVar[int]
+    COTANGENT_NORM_FIELD_NUMBER: _ClassVar[int]
+    LOST_DIGITS_FIELD_NUMBER: _ClassVar[int]
+    LOCATION_FIELD_NUMBER: _ClassVar[int]
+    node: int
+    label: str
+    op: str
+    operands: _containers.RepeatedScalarFieldContainer[int]
+    shape: _containers.RepeatedScalarFieldContainer[int]
+    value_norm: float
+    cotangent_norm: float
+    lost_digits: float
+    location: SourceLocation
+    def __init__(
+        self,
+        node: _Optional[int] = ...,
+        label: _Optional[str] = ...,
+        op: _Optional[str] = ...,
+        operands: _Optional[_Iterable[int]] = ...,
+        shape: _Optional[_Iterable[int]] = ...,
+        value_norm: _Optional[float] = ...,
+        cotangent_norm: _Optional[float] = ...,
+        lost_digits: _Optional[float] = ...,
+        location: _Optional[_Union[SourceLocation, _Mapping]] = ...,
+    ) -> None: ...
 
 class Report(_message.Message):
-    __slots__ = ("verdict", "comparisons", "findings", "outputs", "derivatives", "function", "origin", "witnesses", "evaluations", "entries_checked", "entries_total", "directions", "program_digest", "options", "service_version", "proofs")
+    __slots__ = (
+        "verdict",
+        "comparisons",
+        "findings",
+        "outputs",
+        "derivatives",
+        "function",
+        "origin",
+        "witnesses",
+        "evaluations",
+        "entries_checked",
+        "entries_total",
+        "directions",
+        "program_digest",
+        "options",
+        "suppressed",
+        "service_version",
+        "proofs",
+        "evidence",
+        "nodes",
+        "claimed",
+    )
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     COMPARISONS_FIELD_NUMBER: _ClassVar[int]
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
@@ -350,8 +718,12 @@ class Report(_message.Message):
     DIRECTIONS_FIELD_NUMBER: _ClassVar[int]
     PROGRAM_DIGEST_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    SUPPRESSED_FIELD_NUMBER: _ClassVar[int]
     SERVICE_VERSION_FIELD_NUMBER: _ClassVar[int]
     PROOFS_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    CLAIMED_FIELD_NUMBER: _ClassVar[int]
     verdict: Verdict
     comparisons: _containers.RepeatedCompositeFieldContainer[Comparison]
     findings: _containers.RepeatedCompositeFieldContainer[Finding]
@@ -366,6 +738,32 @@ class Report(_message.Message):
     directions: int
     program_digest: bytes
     options: Options
+    suppressed: int
     service_version: str
     proofs: _containers.RepeatedCompositeFieldContainer[Proof]
-    def __init__(self, verdict: _Optional[_Union[Verdict, str]] = ..., comparisons: _Optional[_Iterable[_Union[Comparison, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., derivatives: _Optional[_Iterable[_Union[Derivative, _Mapping]]] = ..., function: _Optional[str] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ..., witnesses: _Optional[_Iterable[_Union[Source, str]]] = ..., evaluations: _Optional[int] = ..., entries_checked: _Optional[int] = ..., entries_total: _Optional[int] = ..., directions: _Optional[int] = ..., program_digest: _Optional[bytes] = ..., options: _Optional[_Union[Options, _Mapping]] = ..., service_version: _Optional[str] = ..., proofs: _Optional[_Iterable[_Union[Proof, _Mapping]]] = ...) -> None: ...
+    evidence: _containers.RepeatedCompositeFieldContainer[Evidence]
+    nodes: _containers.RepeatedCompositeFieldContainer[NodeEvidence]
+    claimed: _containers.RepeatedCompositeFieldContainer[Derivative]
+    def __init__(
+        self,
+        verdict: _Optional[_Union[Verdict, str]] = ...,
+        comparisons: _Optional[_Iterable[_Union[Comparison, _Mapping]]] = ...,
+        findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ...,
+        outputs: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ...,
+        derivatives: _Optional[_Iterable[_Union[Derivative, _Mapping]]] = ...,
+        function: _Optional[str] = ...,
+        origin: _Optional[_Union[Origin, _Mapping]] = ...,
+        witnesses: _Optional[_Iterable[_Union[Source, str]]] = ...,
+        evaluations: _Optional[int] = ...,
+        entries_checked: _Optional[int] = ...,
+        entries_total: _Optional[int] = ...,
+        directions: _Optional[int] = ...,
+        program_digest: _Optional[bytes] = ...,
+        options: _Optional[_Union[Options, _Mapping]] = ...,
+        suppressed: _Optional[int] = ...,
+        service_version: _Optional[str] = ...,
+        proofs: _Optional[_Iterable[_Union[Proof, _Mapping]]] = ...,
+        evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ...,
+        nodes: _Optional[_Iterable[_Union[NodeEvidence, _Mapping]]] = ...,
+        claimed: _Optional[_Iterable[_Union[Derivative, _Mapping]]] = ...,
+    ) -> None: ...

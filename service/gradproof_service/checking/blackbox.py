@@ -165,7 +165,7 @@ def check_black_box(
     ]
     return Report(
         overall(tuple(comparisons)), tuple(comparisons),
-        tuple(f for f in findings if f.code not in options.suppress), probe.outputs,
+        tuple(findings), probe.outputs,
         tuple(_blocks(probe, options)), function=box.name, witnesses=(Source.DIFFERENCES,),
         evaluations=probe.evaluations, entries_checked=sum(c.entries for c in comparisons),
         entries_total=sum(c.entries_total for c in comparisons),
@@ -264,7 +264,7 @@ def _judge(probe: Probe, claim: Claim, index: int, wrt: list[int], options: Opti
         pair, subject, slopes, bars, forgiven=rtol * np.abs(slopes) + (options.atol or 0.0),
         scale=row_scale(slopes), tau=options.tau, shape=shape, entries_total=int(claimed.size),
         directions=along, reason="noise" if why is Reason.OK else why.name.lower(),
-    )  # fmt: skip
+    ).comparison  # fmt: skip
 
 
 def _claimed(probe: Probe, claim: Claim, index: int, seeds: Array | None) -> Array | str:

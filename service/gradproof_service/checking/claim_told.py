@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradproof_service.arrays import Array, type_of, type_of_array
+from gradproof_service.checking.compare import Held
 from gradproof_service.checking.judge import Expected, Judge, pair_of
+from gradproof_service.checking.places import pattern
 from gradproof_service.checking.report import (
     Claim,
     Comparison,
@@ -39,14 +41,20 @@ def too_large(judge: Judge, claim: Claim, o: int, i: int, claimed: Array) -> Com
 
 
 def differs(
-    judge: Judge, claim: Claim, o: int, i: int, c: Comparison, claimed: Array, expected: Expected,
+    judge: Judge, claim: Claim, o: int, i: int, held: Held, claimed: Array, expected: Expected,
     seeds: Array | None,
 ) -> Finding:  # fmt: skip
     """The finding about a wrong claim: numbers, the entry furthest off, the cause and its place."""
-    pair = pair_of(judge, claim, o, i)
+    pair, c = pair_of(judge, claim, o, i), held.comparison
     kind = claim.kind.name.lower()
     where = f" at {list(c.worst_index)}" if c.worst_index else ""
+    where += f" for seed {c.worst_seed}" if c.worst_seed else ""
     wrong = f"{c.entries_wrong} of {c.entries} entries differ" if c.entries > 1 else "it differs"
+    shared = pattern(held.wrong)
+    wrong += f" ({shared})" if shared else ""
+    numbers = [("claimed", c.claimed), ("reference", c.reference), ("error_bar", c.error_bar)]
+    if c.worst_seed:
+        numbers.append(("seed", float(c.worst_seed)))
     cause = _cause(judge, claim, o, i, claimed, expected, seeds)
     places = () if cause is None else (*cause.culprit, *cause.locations)
     return Finding(
@@ -56,8 +64,8 @@ def differs(
         f"reference {c.reference:.10g}, allowed error {c.error_bar:.2g}",
         input=pair.input, output=pair.output,
         location=cause.culprit[0] if cause is not None and cause.culprit else claim.location,
-        elements=(c.worst_index,) if c.worst_index else (),
-        numbers=(("claimed", c.claimed), ("reference", c.reference), ("error_bar", c.error_bar)),
+        elements=tuple(at for at in c.wrong if at),
+        element_count=int(np.count_nonzero(held.wrong)) if c.worst_index else 0, numbers=tuple(numbers),
         cause="" if cause is None else _told(cause),
         mend="correct the derivative of that argument", related=tuple(dict.fromkeys(places)),
     )  # fmt: skip

@@ -14,13 +14,12 @@ from gradproof_service.checking.claim_form import (
     seeds_of,
 )
 from gradproof_service.checking.claim_told import differs, note_precision, too_large
-from gradproof_service.checking.compare import compare
+from gradproof_service.checking.compare import Held, compare
 from gradproof_service.checking.judge import Expected, Judge, pair_of
 from gradproof_service.checking.prove import prove
 from gradproof_service.checking.reference import Block
 from gradproof_service.checking.report import (
     Claim,
-    Comparison,
     Kind,
     Verdict,
 )
@@ -94,22 +93,23 @@ def _compare(
 
     floor = judge.scene.floor(o, i, expected.value, expected.bar)
 
-    def held(given: Array) -> Comparison:
+    def hold(given: Array) -> Held:
         return compare(
             pair, given, expected.value.reshape(shape), SLACK * expected.bar.reshape(shape),
             forgiven=forgiven.reshape(shape), doubt=np.reshape(np.broadcast_to(expected.doubt, expected.value.shape), shape),
             scale=floor.reshape(shape),
-            tau=options.tau, directions=0 if seeds is None else len(seeds),
+            tau=options.tau, directions=0 if seeds is None else len(seeds), seeded=seeds is not None,
             reason=expected.reason if np.isfinite(expected.value).all() else "overflow",
         )  # fmt: skip
 
-    comparison = held(claimed)
+    held = hold(claimed)
+    comparison = held.comparison
     judge.comparisons.append(comparison)
     if comparison.verdict is Verdict.DISAGREES:
-        judge.findings.append(differs(judge, claim, o, i, comparison, claimed, expected, seeds))
+        judge.findings.append(differs(judge, claim, o, i, held, claimed, expected, seeds))
         return
     if options.prove:
-        judge.proofs.append(prove(pair, claimed, options.tau, held))
+        judge.proofs.append(prove(pair, claimed, options.tau, lambda given: hold(given).comparison))
     if comparison.verdict is Verdict.AGREES and options.rtol is None:
         note_precision(judge, claim, o, i, comparison, claimed, expected)
 

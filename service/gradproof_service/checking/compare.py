@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradproof_service.arrays import Array
+from gradproof_service.checking.places import named
 from gradproof_service.checking.report import Comparison, Kind, Source, Verdict
 
 KAPPA = 2.0
@@ -38,6 +39,15 @@ class Pair:
     second_input: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A comparison with its entries, all of the compared shape: which are wrong, and the power in each."""
+
+    comparison: Comparison
+    wrong: Array
+    power: Array
+
+
 def compare(
     pair: Pair,
     subject: Array,
@@ -47,18 +57,22 @@ def compare(
     forgiven: Array | float = 0.0,
     doubt: Array | float = 0.0,
     scale: Array | float = 0.0,
+    size: Array | None = None,
     tau: float,
     shape: tuple[int, ...] | None = None,
+    seeded: bool = False,
     entries_total: int | None = None,
     directions: int = 0,
     reason: str = "noise",
-    detail: str = "",
-) -> Comparison:
+) -> Held:
     """Compare arrays of one shape; `bar` is the sum of both sides' error bars, not yet doubled.
 
     An error beyond all that but within `doubt` leaves its entry unclear instead of wrong.
-    `shape` is the shape in which the worst entry's index is told (None: that of the arrays).
-    `scale` is the size below which an entry needs no relative accuracy (see `row_scale`). The
+    `shape` is the shape in which the worst entry's index is told (None: that of the arrays; along
+    `directions` there is none); `seeded` says that the first axis counts seeds and is no part of an
+    entry's index. `scale` is the size below which an entry needs no relative accuracy (see
+    `row_scale`); `size` is what power is relative to where that is not the entry itself: for a slope
+    along a direction the size of one entry in it, so that the power is that of one entry wrong. The
     reference must be finite where a verdict is wanted: entries where it is not are unclear.
     """
     subject = np.asarray(subject, dtype=np.float64)
@@ -73,7 +87,8 @@ def compare(
         same = (error <= allowed) | (subject == reference)
         doubtful = ~same & (error <= allowed + doubt)
         wrong = known & ~same & ~doubtful
-        size = np.maximum(np.maximum(np.abs(reference), np.abs(subject)), scale)
+        if size is None:
+            size = np.maximum(np.maximum(np.abs(reference), np.abs(subject)), scale)
         seen = allowed + bar  # an error must exceed the bars and not be hidden by them
         blind = np.where(size > 0, seen / size, np.where(seen > 0, np.inf, 0.0))
         unclear = ~known | doubtful | (~wrong & (blind > tau))
@@ -86,27 +101,34 @@ def compare(
     worst = _worst(wrong, unclear, excess, blind, verdict)
     entries = int(subject.size)
     at = tuple(int(k) for k in worst)
-    told = at if shape is None or not entries else _index_in(shape, at, subject.shape)
+    own = subject.shape if shape is None else shape
+    slanted = directions > 0 and not seeded
+    told = _index_in(own, at, subject.shape) if entries and not slanted else ()
+    marked = wrong.reshape(own)
+    if seeded:
+        marked = marked.any(axis=0)
     known_relative = relative[known & np.isfinite(relative)]
     top = float(known_relative.max(initial=0.0))
     if wrong.any() and not np.isfinite(subject[wrong]).all():
         top = float("inf")
-    return Comparison(
+    comparison = Comparison(
         output=pair.output, input=pair.input, second_input=pair.second_input, kind=pair.kind,
         subject=pair.subject, against=pair.against, verdict=verdict,
         reason=reason if verdict is Verdict.INCONCLUSIVE else "",
-        detail=detail if verdict is not Verdict.AGREES else "",
         entries=entries, entries_total=entries if entries_total is None else entries_total,
         entries_wrong=int(wrong.sum()), entries_unclear=int(unclear.sum()),
         directions=directions, digits=digits_of(top),
-        worst_index=told if entries else (),
+        worst_index=told[1:] if seeded else told,
         claimed=float(subject[at]) if entries else 0.0,
         reference=float(reference[at]) if entries else 0.0,
         error_bar=float(allowed[at]) if entries else 0.0,
         max_abs_error=float(error[known].max(initial=0.0)) if known.any() else 0.0,
         max_rel_error=top,
         power=float(np.where(known, blind, np.inf).max(initial=0.0)),
+        worst_seed=told[0] + 1 if seeded and told else 0,
+        wrong=named(marked, told[1:] if seeded else told) if wrong.any() and not slanted else (),
     )  # fmt: skip
+    return Held(comparison, marked, np.where(known, blind, np.inf))
 
 
 def row_scale(jacobian: Array) -> Array:

@@ -153,7 +153,7 @@ def _both(scene: Scene, tau: float) -> Reference:
                 block.bar + other.bar,
                 scale=scene.floor(o, i, other.value, block.bar + other.bar), tau=tau,
                 shape=scene.block_shape(o, i), reason=_why(scene, other.value),
-            )
+            ).comparison
         )  # fmt: skip
         # two methods of the same rounding: what they differ by is part of the doubt
         with np.errstate(all="ignore"):
@@ -197,7 +197,7 @@ def _one(scene: Scene, tau: float, mode: Mode) -> Reference:
                     scene.pair(o, i, Source.REVERSE, Source.FORWARD), along, pushed[:, at : at + m], bar + _sum_rounding(rows, block.value),
                     scale=along_scale, tau=tau, entries_total=block.value.size,
                     directions=len(rows), reason=_why(scene, along),
-                )
+                ).comparison
             )  # fmt: skip
             at += m
     return reference
@@ -216,7 +216,7 @@ def _pulled_against(
             compare(
                 scene.pair(o, i, Source.REVERSE, Source.FORWARD), pulled, along, bar, scale=row_scale(along), tau=tau,
                 entries_total=block.value.size, directions=len(v), reason=_why(scene, along),
-            )
+            ).comparison
         )  # fmt: skip
 
 
@@ -249,7 +249,7 @@ def _directions_only(scene: Scene, tau: float) -> Reference:
                     scene.pair(o, i, Source.REVERSE, Source.FORWARD), right, left, bar, scale=float(np.abs(left).max(initial=0.0)),
                     tau=tau, entries_total=m * scene.size_in(i), directions=len(rows),
                     reason=_why(scene, left),
-                )
+                ).comparison
             )  # fmt: skip
             at += m
     return reference

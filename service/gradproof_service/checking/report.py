@@ -42,6 +42,7 @@ class Source(Enum):
     CLAIM = 5
     RULE = 6
     EXTENDED = 7
+    TAYLOR = 8
 
 
 class Profile(Enum):
@@ -60,7 +61,8 @@ class Options:
     (None: 5e-7 relative for float64 claims, 1e-3 for float32, and the rounding level).
     `tau`: relative error that a pass must be able to see. `witness_evaluations`: most evaluations
     of the function that the independent witness may spend (0: as many as it needs). `prove`: plant
-    faults into every claim and count how many this check catches.
+    faults into every claim and count how many this check catches. `evidence`: keep the numbers that
+    the verdicts rest on.
     """
 
     wrt: tuple[str, ...] = ()
@@ -74,7 +76,9 @@ class Options:
     order: int = 1
     derivatives_limit_bytes: int = 1 << 20
     suppress: tuple[str, ...] = ()
+    select: tuple[str, ...] = ()
     prove: bool = False
+    evidence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,9 @@ class Comparison:
     """One (output, input) pair held against another source, entry by entry.
 
     `power` is the smallest relative error that this comparison would have flagged in the entry
-    where it is weakest; `digits` the decimal digits matched in the worst entry.
+    where it is weakest; `digits` the decimal digits matched in the worst entry. For a rule
+    `worst_seed` counts seeds from 1 and indices are those of one seed's result. `wrong` are the
+    first eight wrong entries, the worst one in front.
     """
 
     output: str
@@ -130,6 +136,8 @@ class Comparison:
     max_abs_error: float = 0.0
     max_rel_error: float = 0.0
     power: float = 0.0
+    worst_seed: int = 0
+    wrong: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +164,48 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Sweep:
+    """Difference quotients of one entry: (S,) steps, the largest first, quotients and rounding bounds.
+
+    `plateau` are the smallest and the largest step around `chosen_step` whose quotients agree with
+    the estimate; all zero where there is none.
+    """
+
+    steps: Array
+    quotients: Array
+    bounds: Array
+    estimate: float
+    error_bar: float
+    chosen_step: float = 0.0
+    plateau: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """The Taylor remainder of one slope: its rate, the smallest error it could show, (S,) points."""
+
+    rate: float
+    sight: float
+    steps: Array
+    remainders: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the verdict on one (output, input) pair rests on, see `Evidence` in `check.proto`."""
+
+    output: str
+    input: str
+    index: tuple[int, ...]
+    along_direction: bool
+    slope: float
+    sweep: Sweep
+    taylor: Remainder
+    power: Array | None = None
+    second_input: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The whole answer to one check; equal requests give equal reports, byte for byte."""
 
@@ -171,7 +221,9 @@ class Report:
     entries_total: int = 0
     directions: int = 0
     proofs: tuple[Proof, ...] = ()
+    suppressed: int = 0
     options: Options = field(default_factory=Options)
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

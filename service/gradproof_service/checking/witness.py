@@ -138,15 +138,16 @@ def _one_input(
         part = slice(at, at + scene.size_out(o))
         at = part.stop
         scale = scene.floor(o, i, expected[:, part].T, (slopes.bar + expected_bar)[:, part].T).T
-        comparison = compare(
+        held = compare(
             scene.pair(o, i, Source.REVERSE, source),
             expected[:, part].T, slopes.value[:, part].T, (slopes.bar + expected_bar)[:, part].T,
-            doubt=np.nan_to_num(slopes.doubt[:, part].T), scale=scale.T, tau=tau, shape=scene.block_shape(o, i) if every and basis is None else None,
+            doubt=np.nan_to_num(slopes.doubt[:, part].T), scale=scale.T, tau=tau,
+            shape=scene.block_shape(o, i) if every and basis is None else None,
             entries_total=n * scene.size_out(o),
             directions=0 if every else len(directions),
             reason=_reason(slopes.why[:, part], slopes.bar[:, part]),
         )  # fmt: skip
-        said.comparisons.append(comparison)
+        said.comparisons.append(held.comparison)
 
 
 def _differences(

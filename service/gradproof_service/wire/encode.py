@@ -18,6 +18,7 @@ from gradproof_service.checking.report import (
     Block,
     Claim,
     Comparison,
+    Evidence,
     Kind,
     Options,
     Report,
@@ -51,9 +52,11 @@ def encode_report(
         entries_checked=report.entries_checked,
         entries_total=report.entries_total,
         directions=report.directions,
+        suppressed=report.suppressed,
         program_digest=b"" if program is None else program.digest,
         options=encode_options(report.options),
         service_version=version,
+        evidence=map(_encode_evidence, report.evidence),
     )
     _set(message, "verdict", report.verdict.value)
     for proof in report.proofs:
@@ -89,6 +92,8 @@ def encode_comparison(record: Comparison) -> chk.Comparison:
         max_abs_error=record.max_abs_error,
         max_rel_error=record.max_rel_error,
         power=record.power,
+        worst_seed=record.worst_seed,
+        wrong=_places(record.wrong),
     )
     _set(message, "kind", record.kind.value)
     _set(message, "subject", record.subject.value)
@@ -113,8 +118,8 @@ def _finding(record: Finding, nodes: _Nodes) -> chk.Finding:
         message=record.message,
         input=record.input,
         output=record.output,
-        elements=[chk.ElementIndex(index=map(int, index)) for index in record.elements],
-        element_count=len(record.elements),
+        elements=_places(record.elements),
+        element_count=record.element_count or len(record.elements),
         numbers=[chk.NamedNumber(name=name, value=float(value)) for name, value in record.numbers],
         cause=record.cause,
         mend=record.mend,
@@ -124,6 +129,29 @@ def _finding(record: Finding, nodes: _Nodes) -> chk.Finding:
         message.location.CopyFrom(encode_location(record.location))
     message.related.extend(map(encode_location, record.related))
     nodes.place(record, message)
+    return message
+
+
+def _places(indices: Iterable[Sequence[int]]) -> list[chk.ElementIndex]:
+    return [chk.ElementIndex(index=map(int, index)) for index in indices]
+
+
+def _encode_evidence(record: Evidence) -> chk.Evidence:
+    sweep, taylor = record.sweep, record.taylor
+    message = chk.Evidence(
+        output=record.output, input=record.input, second_input=record.second_input,
+        index=map(int, record.index), along_direction=record.along_direction, slope=record.slope,
+        sweep=chk.Sweep(
+            steps=sweep.steps, quotients=sweep.quotients, bounds=sweep.bounds,
+            chosen_step=sweep.chosen_step, plateau_low=sweep.plateau[0],
+            plateau_high=sweep.plateau[1], estimate=sweep.estimate, error_bar=sweep.error_bar,
+        ),
+        taylor=chk.TaylorRate(
+            rate=taylor.rate, sight=taylor.sight, steps=taylor.steps, remainders=taylor.remainders
+        ),
+    )  # fmt: skip
+    if record.power is not None:
+        message.power.CopyFrom(to_tensor(record.power))
     return message
 
 
@@ -190,7 +218,9 @@ def encode_options(record: Options) -> chk.Options:
         order=record.order,
         derivatives_limit_bytes=record.derivatives_limit_bytes,
         suppress=record.suppress,
+        select=record.select,
         prove=record.prove,
+        evidence=record.evidence,
     )
     _set(message, "profile", record.profile.value)
     return message

@@ -107,7 +107,9 @@ def decode_options(message: chk.Options) -> Options:
             else default.derivatives_limit_bytes
         ),
         suppress=tuple(message.suppress),
+        select=tuple(message.select),
         prove=message.prove,
+        evidence=message.evidence,
     )
 
 

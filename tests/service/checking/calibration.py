@@ -13,7 +13,7 @@ from tests.service.checking.expressions import evaluator, exact, random_expressi
 
 @dataclass(frozen=True)
 class Draws:
-    """Per witnessed entry: |value - true| / bar, relative bar, bar over the true error (inf where that is zero), and which tier answered."""
+    """Per witnessed entry: |value - true| / bar, relative bar, bar over true error (inf where that is zero), which tier answered."""
 
     ratio: np.ndarray
     power: np.ndarray

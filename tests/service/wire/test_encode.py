@@ -89,7 +89,7 @@ def test_a_report_keeps_every_field() -> None:
     """Each field of the records is in the message, under its own name and as the same value."""
     comparison = Comparison(
         "y", "x", Kind.HESSIAN, Source.CLAIM, Source.REVERSE, Verdict.DISAGREES, "z", "noise", "detail",
-        5, 6, 1, 2, 3, 4.5, (1, 2), 2.0, 1.0, 1e-9, 1.5, 0.5, 1e-7,
+        5, 6, 1, 2, 3, 4.5, (1, 2), 2.0, 1.0, 1e-9, 1.5, 0.5, 1e-7, 4, ((1, 2), (0, 0)),
     )  # fmt: skip
     place = Location("m.py", 1, 2, 3, 4, "scope", "node", (Location("c.py", 9),))
     grave = Finding(
@@ -108,6 +108,8 @@ def test_a_report_keeps_every_field() -> None:
         came = getattr(sent, field)
         if field == "worst_index":
             assert tuple(came) == value
+        elif field == "wrong":
+            assert tuple(tuple(place.index) for place in came) == value
         else:
             assert came == getattr(value, "value", value), field
     told = message.findings[0]
