@@ -1,0 +1,96 @@
+"""Answers kept by content: what a request asks, byte for byte, and the code that would answer it, decide the name.
+
+The folder may be deleted at any time. An entry that was damaged is asked anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from gradproof._files import write_whole
+from gradproof._program import PRODUCER_VERSION
+
+Answer = TypeVar("Answer", bound=Message)
+KEPT_S: Final = 30 * 24 * 3600
+"""An entry that was not used for so long is let go."""
+DIGEST_BYTES: Final = 32
+
+
+def versions() -> dict[str, str]:
+    """What the numbers may depend on besides the request: libraries, Python, and the kind of machine."""
+    found = {
+        "gradproof": PRODUCER_VERSION,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+    for name in ("numpy", "scipy", "mpmath"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+class Cache:
+    """A folder of answers; `code` is a digest of the code that answers. Counts the requests it knew and those it did not."""
+
+    def __init__(self, folder: Path | None, code: str) -> None:
+        self.folder = folder
+        self.hits = 0
+        self.misses = 0
+        made = f"{sorted(versions().items())} {sys.byteorder} {code}"
+        self._made = hashlib.sha256(made.encode()).digest()
+
+    def answer(self, kind: type[Answer], request: Message, ask: Callable[[], Answer]) -> Answer:
+        """The answer to a request, kept or asked; the same bytes either way."""
+        if self.folder is None:
+            self.misses += 1
+            return ask()
+        name = hashlib.sha256(
+            self._made + kind.__name__.encode() + request.SerializeToString(deterministic=True)
+        ).hexdigest()
+        path = self.folder / name[:2] / name[2:]
+        found = _load(kind, path)
+        if found is not None:
+            self.hits += 1
+            return found
+        self.misses += 1
+        answer = ask()
+        data = answer.SerializeToString(deterministic=True)
+        with suppress(OSError):  # a full disk costs the next run time, no more
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, hashlib.sha256(data).digest() + data)
+        return answer
+
+
+def _load(kind: type[Answer], path: Path) -> Answer | None:
+    try:
+        data = path.read_bytes()
+        if hashlib.sha256(data[DIGEST_BYTES:]).digest() != data[:DIGEST_BYTES]:
+            return None
+        message = kind()
+        message.ParseFromString(data[DIGEST_BYTES:])
+        os.utime(path)
+    except (OSError, DecodeError):
+        return None
+    return message
+
+
+def prune(folder: Path) -> None:
+    """Let go of entries that nobody used for a month."""
+    oldest = time.time() - KEPT_S
+    for path in folder.glob("*/*"):
+        with suppress(OSError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()
