@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from gradproof_proto.v1 import check_pb2
+from gradproof_proto.v1 import check_pb2, program_pb2
 from gradproof_proto.v1 import derivative_pb2 as der
 
 from gradproof._errors import DeadlineError, RequestError
@@ -40,6 +40,7 @@ def run_check(
     order: int = 1,
     witness_evaluations: int | None = None,
     suppress: Sequence[str] = (),
+    select: Sequence[str] = (),
     structure: Mapping[str, str] | None = None,
     points: int = 1,
     prove: bool = False,
@@ -70,6 +71,7 @@ def run_check(
         order=order,
         witness_evaluations=witness_evaluations,
         suppress=suppress,
+        select=select,
         prove=prove,
     )
     ends = None if timeout_s is None else monotonic() + timeout_s
@@ -116,6 +118,18 @@ class Asked:
             )
         return left
 
+    def _options(self, program: program_pb2.Program) -> check_pb2.Options:
+        """The options, with what comments in the source of this program ask to be left out."""
+        from gradproof._suppression import noted
+
+        specs = noted(program)
+        if not specs:
+            return self.options
+        wanted = check_pb2.Options()
+        wanted.CopyFrom(self.options)
+        wanted.suppress.extend(specs)
+        return wanted
+
     def check(self, subject: Subject) -> Done:
         """The check at one point."""
         given: list[check_pb2.Claim] = []
@@ -145,7 +159,7 @@ class Asked:
             program=program,
             point=subject.point,
             claims=given,
-            options=self.options,
+            options=self._options(program),
             origin=subject.origin,
             counterexample=self.keep,
         )

@@ -62,6 +62,7 @@ class Client:
         order: int = 1,
         witness_evaluations: int | None = None,
         suppress: Sequence[str] = (),
+        select: Sequence[str] = (),
         structure: Mapping[str, str] | None = None,
         points: int = 1,
         prove: bool = False,
@@ -81,6 +82,10 @@ class Client:
         the relative error that a pass must be able to see. `structure` declares inputs that are not free,
         such as {"S": "spd"}: symmetric, spd, lower, upper, positive, simplex, orthogonal, integer_valued. They
         are varied, and a claim about them judged, only along the tangent space.
+
+        `suppress` leaves findings out, `select` all others: a code ("GP603"), the beginning of codes ("GP3") or
+        a name, at one node or line behind an "@". So does `# gradproof: ignore[GP603]` on the line itself. What
+        carries the verdict is never left out; `Report.suppressed` counts the others.
 
         `points` above 1 checks at so many points, the given one and others inside the domain that `rng_seed`
         decides; the claim is then a function, called at each. `prove` plants faults into every claim that is
@@ -104,6 +109,7 @@ class Client:
             order=order,
             witness_evaluations=witness_evaluations,
             suppress=suppress,
+            select=select,
             structure=structure,
             points=points,
             prove=prove,

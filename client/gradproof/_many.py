@@ -170,6 +170,7 @@ def merged(checked: Sequence[CheckedPoint], coverage: Coverage) -> Report:
         entries_checked=sum(r.entries_checked for r in reports),
         entries_total=sum(r.entries_total for r in reports),
         directions=sum(r.directions for r in reports),
+        suppressed=max(r.suppressed for r in reports),
         program_digest=first.program_digest,
         options=first.options,
         service_version=first.service_version,

@@ -39,6 +39,7 @@ def options(
     order: int = 1,
     witness_evaluations: int | None = None,
     suppress: Sequence[str] = (),
+    select: Sequence[str] = (),
     prove: bool = False,
 ) -> pb.Options:
     """The message; raises `RequestError` for a value that cannot be meant."""
@@ -69,5 +70,6 @@ def options(
         order=order,
         witness_evaluations=witness_evaluations,
         suppress=suppress,
+        select=select,
         prove=prove,
     )

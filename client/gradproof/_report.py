@@ -233,6 +233,7 @@ class Report:
             map(Finding, message.findings, finding_points or repeat(0))
         )
         self.derivatives: tuple[Derivative, ...] = tuple(map(Derivative, message.derivatives))
+        self.suppressed: int = message.suppressed
         self.evaluations: int = message.evaluations
         self.entries_checked: int = message.entries_checked
         self.entries_total: int = message.entries_total

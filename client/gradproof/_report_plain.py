@@ -41,6 +41,7 @@ def report_to_plain(report: Report) -> dict[str, Any]:
             for d in report.derivatives
         ],
         "witnesses": list(report.witnesses),
+        "suppressed": report.suppressed,
         "evaluations": report.evaluations,
         "entries_checked": report.entries_checked,
         "entries_total": report.entries_total,

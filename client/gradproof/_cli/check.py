@@ -55,11 +55,13 @@ class Asked:
     prove: bool = False
     save: Path | None = None
     structure: tuple[str, ...] = ()
+    suppress: tuple[str, ...] = ()
+    select: tuple[str, ...] = ()
 
 
 OWN: Final = (
     "at", "claim", "claim_kind", "wrt", "outputs", "order", "rtol", "atol", "tau", "rng_seed", "profile", "points",
-    "prove", "save", "structure",
+    "prove", "save", "structure", "suppress", "select",
 )  # fmt: skip
 """What a counterexample holds itself or has no use for."""
 
@@ -96,7 +98,8 @@ def _ask(asked: Asked, target: Target) -> Report:
         return check(
             transport, target.subject, at=point, claim=claim, claim_kind=asked.claim_kind,
             wrt=asked.wrt or None, outputs=asked.outputs or None, rtol=asked.rtol, atol=asked.atol,
-            tau=asked.tau, structure=kinds or None, rng_seed=asked.rng_seed, profile=asked.profile, order=asked.order,
+            tau=asked.tau, structure=kinds or None, suppress=asked.suppress,
+            select=asked.select, rng_seed=asked.rng_seed, profile=asked.profile, order=asked.order,
             points=asked.points, prove=asked.prove, save=asked.save, timeout_s=asked.timeout_s,
         )  # fmt: skip
 

@@ -34,9 +34,16 @@ def _add(page: Page, finding: pb.Finding, source: str) -> None:
     page.wrap(finding.message, "    ")
     add_frame(page, finding.location, source if _is_text(finding) else "")
     if finding.cause:
-        page.wrap(f"cause: {finding.cause}", "      ", first="    ")
+        page.wrap(f"cause: {_phrase(finding.cause)}", "      ", first="    ")
     if finding.mend:
-        page.wrap(f"mend: {finding.mend}", "      ", first="    ")
+        page.wrap(f"mend: {_phrase(finding.mend)}", "      ", first="    ")
+
+
+def _phrase(sentence: str) -> str:
+    """A sentence as it reads behind a colon."""
+    first = sentence.split(" ", 1)[0]
+    start = sentence[:1].lower() if first[1:].islower() or first == "A" else sentence[:1]
+    return (start + sentence[1:]).removesuffix(".")
 
 
 def _is_text(finding: pb.Finding) -> bool:

@@ -18,6 +18,7 @@ from gradproof._cli.page import Page, page_for, show
 from gradproof._cli.progress import at_work
 from gradproof._cli.subject import Aimed, aimed, in_our_words
 from gradproof._report import Report
+from gradproof._suppression import noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Linted:
     target: str
     at: tuple[str, ...] = ()
     suppress: tuple[str, ...] = ()
+    select: tuple[str, ...] = ()
     form: Format = "text"
     out: Path | None = None
     timeout_s: float | None = None
@@ -48,6 +50,7 @@ def run_lint(asked: Linted) -> int:
             "findings": found,
             "function": this.program.name,
             "program_digest": answer.program_digest.hex(),
+            "suppressed": answer.suppressed,
         }
         deliver(json_text(told), asked.out)
     else:
@@ -65,7 +68,9 @@ def _inspect(this: Aimed, asked: Linted) -> der.InspectResponse:
     request = der.InspectRequest(
         program=this.program.message,
         point=this.subject.point if this.subject else (),
-        options=pb.Options(suppress=asked.suppress),
+        options=pb.Options(
+            suppress=[*asked.suppress, *noted(this.program.message)], select=asked.select
+        ),
     )
     with service(asked.server) as transport:
         return transport.inspect(request, timeout_s=asked.timeout_s)
@@ -76,8 +81,11 @@ def _add(page: Page, answer: der.InspectResponse, case: Case, source: str) -> No
     for f in answer.findings:
         level = LEVELS.get(f.severity, "warning")
         counts[level] = counts.get(level, 0) + 1
+    left_out = (
+        f" ({numbers.plural(answer.suppressed, 'finding')} suppressed)" if answer.suppressed else ""
+    )
     if not counts:
-        page.add(("✓ nothing found", "bold green"), f": {case.target}")
+        page.add(("✓ nothing found", "bold green"), f": {case.target}{left_out}")
         return
     said = ", ".join(
         numbers.plural(counts[level], level) if level != "info" else f"{counts[level]} to know"
@@ -87,7 +95,7 @@ def _add(page: Page, answer: der.InspectResponse, case: Case, source: str) -> No
     grave = "error" in counts
     page.add(
         (f"{'✗' if grave else '!'} {said}", "bold red" if grave else "bold yellow"),
-        f": {case.target}",
+        f": {case.target}{left_out}",
     )
     for f in answer.findings:
         add_findings(page, [f], source=source)

@@ -62,6 +62,10 @@ def add_options(shown: Shown) -> None:
         said.append(f"rng seed {o.rng_seed}")
     if o.profile not in (pb.PROFILE_UNSPECIFIED, pb.PROFILE_NUMPY):
         said.append(f"profile {pb.Profile.Name(o.profile).removeprefix('PROFILE_').lower()}")
+    if shown.report.suppressed:
+        shown.page.add(
+            (f"  {numbers.plural(shown.report.suppressed, 'finding')} suppressed", "dim")
+        )
     if said:
         shown.page.add((f"  options: {', '.join(said)}", "dim"))
 

@@ -22,10 +22,10 @@ Array = np.ndarray[Any, Any]
 COLUMN: Final = re.compile(r"expression, column (?P<column>\d+):")
 SAID: Final = {
     "at:": "--at:", "point:": "--at:", "wrt:": "--wrt:", "outputs:": "--output:", "kind: ": "",
-    "structure:": "--structure:", "claim_kind": "--claim-kind",
+    "structure:": "--structure:", "suppress:": "--suppress:", "select:": "--select:", "claim_kind": "--claim-kind",
 }  # fmt: skip
 SAID_AS: Final = re.compile(
-    r"^(?:options\.)?(at:|point:|wrt:|outputs:|structure:|kind: )|\b(claim_kind)\b"
+    r"^(?:options\.)?(at:|point:|wrt:|outputs:|structure:|suppress:|select:|kind: )|\b(claim_kind)\b"
 )
 """Words of the Python face, and the options they are here."""
 AROUND: Final = 60

@@ -61,7 +61,6 @@ class Carriage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CARRIAGE_PROGRAM: _ClassVar[Carriage]
     CARRIAGE_BLACK_BOX: _ClassVar[Carriage]
     CARRIAGE_IMPORT: _ClassVar[Carriage]
-
 VERDICT_UNSPECIFIED: Verdict
 VERDICT_AGREES: Verdict
 VERDICT_DISAGREES: Verdict
@@ -107,24 +106,10 @@ class Origin(_message.Message):
     carriage: Carriage
     reason: str
     name: str
-    def __init__(
-        self,
-        carriage: _Optional[_Union[Carriage, str]] = ...,
-        reason: _Optional[str] = ...,
-        name: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, carriage: _Optional[_Union[Carriage, str]] = ..., reason: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class SourceLocation(_message.Message):
-    __slots__ = (
-        "file",
-        "line",
-        "column",
-        "end_line",
-        "end_column",
-        "scope",
-        "source_node",
-        "callers",
-    )
+    __slots__ = ("file", "line", "column", "end_line", "end_column", "scope", "source_node", "callers")
     FILE_FIELD_NUMBER: _ClassVar[int]
     LINE_FIELD_NUMBER: _ClassVar[int]
     COLUMN_FIELD_NUMBER: _ClassVar[int]
@@ -141,36 +126,10 @@ class SourceLocation(_message.Message):
     scope: str
     source_node: str
     callers: _containers.RepeatedCompositeFieldContainer[SourceLocation]
-    def __init__(
-        self,
-        file: _Optional[str] = ...,
-        line: _Optional[int] = ...,
-        column: _Optional[int] = ...,
-        end_line: _Optional[int] = ...,
-        end_column: _Optional[int] = ...,
-        scope: _Optional[str] = ...,
-        source_node: _Optional[str] = ...,
-        callers: _Optional[_Iterable[_Union[SourceLocation, _Mapping]]] = ...,
-    ) -> None: ...
+    def __init__(self, file: _Optional[str] = ..., line: _Optional[int] = ..., column: _Optional[int] = ..., end_line: _Optional[int] = ..., end_column: _Optional[int] = ..., scope: _Optional[str] = ..., source_node: _Optional[str] = ..., callers: _Optional[_Iterable[_Union[SourceLocation, _Mapping]]] = ...) -> None: ...
 
 class Options(_message.Message):
-    __slots__ = (
-        "wrt",
-        "outputs",
-        "rtol",
-        "atol",
-        "tau",
-        "witness_evaluations",
-        "rng_seed",
-        "profile",
-        "compute_dtype",
-        "order",
-        "derivatives_limit_bytes",
-        "suppress",
-        "prove",
-        "evidence",
-        "select",
-    )
+    __slots__ = ("wrt", "outputs", "rtol", "atol", "tau", "witness_evaluations", "rng_seed", "profile", "compute_dtype", "order", "derivatives_limit_bytes", "suppress", "prove", "evidence", "select")
     WRT_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     RTOL_FIELD_NUMBER: _ClassVar[int]
@@ -201,24 +160,7 @@ class Options(_message.Message):
     prove: bool
     evidence: bool
     select: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(
-        self,
-        wrt: _Optional[_Iterable[str]] = ...,
-        outputs: _Optional[_Iterable[str]] = ...,
-        rtol: _Optional[float] = ...,
-        atol: _Optional[float] = ...,
-        tau: _Optional[float] = ...,
-        witness_evaluations: _Optional[int] = ...,
-        rng_seed: _Optional[int] = ...,
-        profile: _Optional[_Union[Profile, str]] = ...,
-        compute_dtype: _Optional[_Union[_program_pb2.Dtype, str]] = ...,
-        order: _Optional[int] = ...,
-        derivatives_limit_bytes: _Optional[int] = ...,
-        suppress: _Optional[_Iterable[str]] = ...,
-        prove: _Optional[bool] = ...,
-        evidence: _Optional[bool] = ...,
-        select: _Optional[_Iterable[str]] = ...,
-    ) -> None: ...
+    def __init__(self, wrt: _Optional[_Iterable[str]] = ..., outputs: _Optional[_Iterable[str]] = ..., rtol: _Optional[float] = ..., atol: _Optional[float] = ..., tau: _Optional[float] = ..., witness_evaluations: _Optional[int] = ..., rng_seed: _Optional[int] = ..., profile: _Optional[_Union[Profile, str]] = ..., compute_dtype: _Optional[_Union[_program_pb2.Dtype, str]] = ..., order: _Optional[int] = ..., derivatives_limit_bytes: _Optional[int] = ..., suppress: _Optional[_Iterable[str]] = ..., prove: _Optional[bool] = ..., evidence: _Optional[bool] = ..., select: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ClaimValues(_message.Message):
     __slots__ = ("value", "seeds")
@@ -226,29 +168,14 @@ class ClaimValues(_message.Message):
     SEEDS_FIELD_NUMBER: _ClassVar[int]
     value: _program_pb2.Tensor
     seeds: _program_pb2.Tensor
-    def __init__(
-        self,
-        value: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...,
-        seeds: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, value: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ..., seeds: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...) -> None: ...
 
 class AskedClaim(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class Claim(_message.Message):
-    __slots__ = (
-        "kind",
-        "input",
-        "output",
-        "second_input",
-        "values",
-        "function",
-        "asked",
-        "result_index",
-        "location",
-        "program_function",
-    )
+    __slots__ = ("kind", "input", "output", "second_input", "values", "function", "asked", "result_index", "location", "program_function")
     KIND_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
@@ -269,19 +196,7 @@ class Claim(_message.Message):
     result_index: int
     location: SourceLocation
     program_function: int
-    def __init__(
-        self,
-        kind: _Optional[_Union[DerivativeKind, str]] = ...,
-        input: _Optional[str] = ...,
-        output: _Optional[str] = ...,
-        second_input: _Optional[str] = ...,
-        values: _Optional[_Union[ClaimValues, _Mapping]] = ...,
-        function: _Optional[int] = ...,
-        asked: _Optional[_Union[AskedClaim, _Mapping]] = ...,
-        result_index: _Optional[int] = ...,
-        location: _Optional[_Union[SourceLocation, _Mapping]] = ...,
-        program_function: _Optional[int] = ...,
-    ) -> None: ...
+    def __init__(self, kind: _Optional[_Union[DerivativeKind, str]] = ..., input: _Optional[str] = ..., output: _Optional[str] = ..., second_input: _Optional[str] = ..., values: _Optional[_Union[ClaimValues, _Mapping]] = ..., function: _Optional[int] = ..., asked: _Optional[_Union[AskedClaim, _Mapping]] = ..., result_index: _Optional[int] = ..., location: _Optional[_Union[SourceLocation, _Mapping]] = ..., program_function: _Optional[int] = ...) -> None: ...
 
 class SparseTensor(_message.Message):
     __slots__ = ("shape", "indices", "values")
@@ -291,12 +206,7 @@ class SparseTensor(_message.Message):
     shape: _containers.RepeatedScalarFieldContainer[int]
     indices: _program_pb2.Tensor
     values: _program_pb2.Tensor
-    def __init__(
-        self,
-        shape: _Optional[_Iterable[int]] = ...,
-        indices: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...,
-        values: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, shape: _Optional[_Iterable[int]] = ..., indices: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ..., values: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...) -> None: ...
 
 class Derivative(_message.Message):
     __slots__ = ("kind", "output", "input", "second_input", "dense", "sparse")
@@ -312,43 +222,10 @@ class Derivative(_message.Message):
     second_input: str
     dense: _program_pb2.Tensor
     sparse: SparseTensor
-    def __init__(
-        self,
-        kind: _Optional[_Union[DerivativeKind, str]] = ...,
-        output: _Optional[str] = ...,
-        input: _Optional[str] = ...,
-        second_input: _Optional[str] = ...,
-        dense: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...,
-        sparse: _Optional[_Union[SparseTensor, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, kind: _Optional[_Union[DerivativeKind, str]] = ..., output: _Optional[str] = ..., input: _Optional[str] = ..., second_input: _Optional[str] = ..., dense: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ..., sparse: _Optional[_Union[SparseTensor, _Mapping]] = ...) -> None: ...
 
 class Comparison(_message.Message):
-    __slots__ = (
-        "output",
-        "input",
-        "second_input",
-        "kind",
-        "subject",
-        "against",
-        "verdict",
-        "reason",
-        "detail",
-        "entries",
-        "entries_total",
-        "entries_wrong",
-        "entries_unclear",
-        "directions",
-        "digits",
-        "worst_index",
-        "claimed",
-        "reference",
-        "error_bar",
-        "max_abs_error",
-        "max_rel_error",
-        "power",
-        "worst_seed",
-        "wrong",
-    )
+    __slots__ = ("output", "input", "second_input", "kind", "subject", "against", "verdict", "reason", "detail", "entries", "entries_total", "entries_wrong", "entries_unclear", "directions", "digits", "worst_index", "claimed", "reference", "error_bar", "max_abs_error", "max_rel_error", "power", "worst_seed", "wrong")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     SECOND_INPUT_FIELD_NUMBER: _ClassVar[int]
@@ -397,33 +274,7 @@ class Comparison(_message.Message):
     power: float
     worst_seed: int
     wrong: _containers.RepeatedCompositeFieldContainer[ElementIndex]
-    def __init__(
-        self,
-        output: _Optional[str] = ...,
-        input: _Optional[str] = ...,
-        second_input: _Optional[str] = ...,
-        kind: _Optional[_Union[DerivativeKind, str]] = ...,
-        subject: _Optional[_Union[Source, str]] = ...,
-        against: _Optional[_Union[Source, str]] = ...,
-        verdict: _Optional[_Union[Verdict, str]] = ...,
-        reason: _Optional[str] = ...,
-        detail: _Optional[str] = ...,
-        entries: _Optional[int] = ...,
-        entries_total: _Optional[int] = ...,
-        entries_wrong: _Optional[int] = ...,
-        entries_unclear: _Optional[int] = ...,
-        directions: _Optional[int] = ...,
-        digits: _Optional[float] = ...,
-        worst_index: _Optional[_Iterable[int]] = ...,
-        claimed: _Optional[float] = ...,
-        reference: _Optional[float] = ...,
-        error_bar: _Optional[float] = ...,
-        max_abs_error: _Optional[float] = ...,
-        max_rel_error: _Optional[float] = ...,
-        power: _Optional[float] = ...,
-        worst_seed: _Optional[int] = ...,
-        wrong: _Optional[_Iterable[_Union[ElementIndex, _Mapping]]] = ...,
-    ) -> None: ...
+    def __init__(self, output: _Optional[str] = ..., input: _Optional[str] = ..., second_input: _Optional[str] = ..., kind: _Optional[_Union[DerivativeKind, str]] = ..., subject: _Optional[_Union[Source, str]] = ..., against: _Optional[_Union[Source, str]] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., reason: _Optional[str] = ..., detail: _Optional[str] = ..., entries: _Optional[int] = ..., entries_total: _Optional[int] = ..., entries_wrong: _Optional[int] = ..., entries_unclear: _Optional[int] = ..., directions: _Optional[int] = ..., digits: _Optional[float] = ..., worst_index: _Optional[_Iterable[int]] = ..., claimed: _Optional[float] = ..., reference: _Optional[float] = ..., error_bar: _Optional[float] = ..., max_abs_error: _Optional[float] = ..., max_rel_error: _Optional[float] = ..., power: _Optional[float] = ..., worst_seed: _Optional[int] = ..., wrong: _Optional[_Iterable[_Union[ElementIndex, _Mapping]]] = ...) -> None: ...
 
 class NamedNumber(_message.Message):
     __slots__ = ("name", "value")
@@ -440,25 +291,7 @@ class ElementIndex(_message.Message):
     def __init__(self, index: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Finding(_message.Message):
-    __slots__ = (
-        "code",
-        "name",
-        "severity",
-        "message",
-        "node",
-        "op",
-        "function",
-        "location",
-        "input",
-        "output",
-        "elements",
-        "element_count",
-        "numbers",
-        "cause",
-        "mend",
-        "confirmed",
-        "related",
-    )
+    __slots__ = ("code", "name", "severity", "message", "node", "op", "function", "location", "input", "output", "elements", "element_count", "numbers", "cause", "mend", "confirmed", "related")
     CODE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     SEVERITY_FIELD_NUMBER: _ClassVar[int]
@@ -493,26 +326,7 @@ class Finding(_message.Message):
     mend: str
     confirmed: bool
     related: _containers.RepeatedCompositeFieldContainer[SourceLocation]
-    def __init__(
-        self,
-        code: _Optional[str] = ...,
-        name: _Optional[str] = ...,
-        severity: _Optional[_Union[Severity, str]] = ...,
-        message: _Optional[str] = ...,
-        node: _Optional[int] = ...,
-        op: _Optional[str] = ...,
-        function: _Optional[int] = ...,
-        location: _Optional[_Union[SourceLocation, _Mapping]] = ...,
-        input: _Optional[str] = ...,
-        output: _Optional[str] = ...,
-        elements: _Optional[_Iterable[_Union[ElementIndex, _Mapping]]] = ...,
-        element_count: _Optional[int] = ...,
-        numbers: _Optional[_Iterable[_Union[NamedNumber, _Mapping]]] = ...,
-        cause: _Optional[str] = ...,
-        mend: _Optional[str] = ...,
-        confirmed: _Optional[bool] = ...,
-        related: _Optional[_Iterable[_Union[SourceLocation, _Mapping]]] = ...,
-    ) -> None: ...
+    def __init__(self, code: _Optional[str] = ..., name: _Optional[str] = ..., severity: _Optional[_Union[Severity, str]] = ..., message: _Optional[str] = ..., node: _Optional[int] = ..., op: _Optional[str] = ..., function: _Optional[int] = ..., location: _Optional[_Union[SourceLocation, _Mapping]] = ..., input: _Optional[str] = ..., output: _Optional[str] = ..., elements: _Optional[_Iterable[_Union[ElementIndex, _Mapping]]] = ..., element_count: _Optional[int] = ..., numbers: _Optional[_Iterable[_Union[NamedNumber, _Mapping]]] = ..., cause: _Optional[str] = ..., mend: _Optional[str] = ..., confirmed: _Optional[bool] = ..., related: _Optional[_Iterable[_Union[SourceLocation, _Mapping]]] = ...) -> None: ...
 
 class Proof(_message.Message):
     __slots__ = ("output", "input", "kind", "planted", "caught", "missed")
@@ -528,27 +342,10 @@ class Proof(_message.Message):
     planted: int
     caught: int
     missed: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(
-        self,
-        output: _Optional[str] = ...,
-        input: _Optional[str] = ...,
-        kind: _Optional[_Union[DerivativeKind, str]] = ...,
-        planted: _Optional[int] = ...,
-        caught: _Optional[int] = ...,
-        missed: _Optional[_Iterable[str]] = ...,
-    ) -> None: ...
+    def __init__(self, output: _Optional[str] = ..., input: _Optional[str] = ..., kind: _Optional[_Union[DerivativeKind, str]] = ..., planted: _Optional[int] = ..., caught: _Optional[int] = ..., missed: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Sweep(_message.Message):
-    __slots__ = (
-        "steps",
-        "quotients",
-        "bounds",
-        "chosen_step",
-        "plateau_low",
-        "plateau_high",
-        "estimate",
-        "error_bar",
-    )
+    __slots__ = ("steps", "quotients", "bounds", "chosen_step", "plateau_low", "plateau_high", "estimate", "error_bar")
     STEPS_FIELD_NUMBER: _ClassVar[int]
     QUOTIENTS_FIELD_NUMBER: _ClassVar[int]
     BOUNDS_FIELD_NUMBER: _ClassVar[int]
@@ -565,17 +362,7 @@ class Sweep(_message.Message):
     plateau_high: float
     estimate: float
     error_bar: float
-    def __init__(
-        self,
-        steps: _Optional[_Iterable[float]] = ...,
-        quotients: _Optional[_Iterable[float]] = ...,
-        bounds: _Optional[_Iterable[float]] = ...,
-        chosen_step: _Optional[float] = ...,
-        plateau_low: _Optional[float] = ...,
-        plateau_high: _Optional[float] = ...,
-        estimate: _Optional[float] = ...,
-        error_bar: _Optional[float] = ...,
-    ) -> None: ...
+    def __init__(self, steps: _Optional[_Iterable[float]] = ..., quotients: _Optional[_Iterable[float]] = ..., bounds: _Optional[_Iterable[float]] = ..., chosen_step: _Optional[float] = ..., plateau_low: _Optional[float] = ..., plateau_high: _Optional[float] = ..., estimate: _Optional[float] = ..., error_bar: _Optional[float] = ...) -> None: ...
 
 class TaylorRate(_message.Message):
     __slots__ = ("rate", "sight", "steps", "remainders")
@@ -587,26 +374,10 @@ class TaylorRate(_message.Message):
     sight: float
     steps: _containers.RepeatedScalarFieldContainer[float]
     remainders: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(
-        self,
-        rate: _Optional[float] = ...,
-        sight: _Optional[float] = ...,
-        steps: _Optional[_Iterable[float]] = ...,
-        remainders: _Optional[_Iterable[float]] = ...,
-    ) -> None: ...
+    def __init__(self, rate: _Optional[float] = ..., sight: _Optional[float] = ..., steps: _Optional[_Iterable[float]] = ..., remainders: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class Evidence(_message.Message):
-    __slots__ = (
-        "output",
-        "input",
-        "second_input",
-        "index",
-        "along_direction",
-        "slope",
-        "sweep",
-        "taylor",
-        "power",
-    )
+    __slots__ = ("output", "input", "second_input", "index", "along_direction", "slope", "sweep", "taylor", "power")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     SECOND_INPUT_FIELD_NUMBER: _ClassVar[int]
@@ -625,31 +396,10 @@ class Evidence(_message.Message):
     sweep: Sweep
     taylor: TaylorRate
     power: _program_pb2.Tensor
-    def __init__(
-        self,
-        output: _Optional[str] = ...,
-        input: _Optional[str] = ...,
-        second_input: _Optional[str] = ...,
-        index: _Optional[_Iterable[int]] = ...,
-        along_direction: _Optional[bool] = ...,
-        slope: _Optional[float] = ...,
-        sweep: _Optional[_Union[Sweep, _Mapping]] = ...,
-        taylor: _Optional[_Union[TaylorRate, _Mapping]] = ...,
-        power: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, output: _Optional[str] = ..., input: _Optional[str] = ..., second_input: _Optional[str] = ..., index: _Optional[_Iterable[int]] = ..., along_direction: _Optional[bool] = ..., slope: _Optional[float] = ..., sweep: _Optional[_Union[Sweep, _Mapping]] = ..., taylor: _Optional[_Union[TaylorRate, _Mapping]] = ..., power: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...) -> None: ...
 
 class NodeEvidence(_message.Message):
-    __slots__ = (
-        "node",
-        "label",
-        "op",
-        "operands",
-        "shape",
-        "value_norm",
-        "cotangent_norm",
-        "lost_digits",
-        "location",
-    )
+    __slots__ = ("node", "label", "op", "operands", "shape", "value_norm", "cotangent_norm", "lost_digits", "location")
     NODE_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     OP_FIELD_NUMBER: _ClassVar[int]
@@ -668,42 +418,10 @@ class NodeEvidence(_message.Message):
     cotangent_norm: float
     lost_digits: float
     location: SourceLocation
-    def __init__(
-        self,
-        node: _Optional[int] = ...,
-        label: _Optional[str] = ...,
-        op: _Optional[str] = ...,
-        operands: _Optional[_Iterable[int]] = ...,
-        shape: _Optional[_Iterable[int]] = ...,
-        value_norm: _Optional[float] = ...,
-        cotangent_norm: _Optional[float] = ...,
-        lost_digits: _Optional[float] = ...,
-        location: _Optional[_Union[SourceLocation, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, node: _Optional[int] = ..., label: _Optional[str] = ..., op: _Optional[str] = ..., operands: _Optional[_Iterable[int]] = ..., shape: _Optional[_Iterable[int]] = ..., value_norm: _Optional[float] = ..., cotangent_norm: _Optional[float] = ..., lost_digits: _Optional[float] = ..., location: _Optional[_Union[SourceLocation, _Mapping]] = ...) -> None: ...
 
 class Report(_message.Message):
-    __slots__ = (
-        "verdict",
-        "comparisons",
-        "findings",
-        "outputs",
-        "derivatives",
-        "function",
-        "origin",
-        "witnesses",
-        "evaluations",
-        "entries_checked",
-        "entries_total",
-        "directions",
-        "program_digest",
-        "options",
-        "suppressed",
-        "service_version",
-        "proofs",
-        "evidence",
-        "nodes",
-        "claimed",
-    )
+    __slots__ = ("verdict", "comparisons", "findings", "outputs", "derivatives", "function", "origin", "witnesses", "evaluations", "entries_checked", "entries_total", "directions", "program_digest", "options", "suppressed", "service_version", "proofs", "evidence", "nodes", "claimed")
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     COMPARISONS_FIELD_NUMBER: _ClassVar[int]
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
@@ -744,26 +462,4 @@ class Report(_message.Message):
     evidence: _containers.RepeatedCompositeFieldContainer[Evidence]
     nodes: _containers.RepeatedCompositeFieldContainer[NodeEvidence]
     claimed: _containers.RepeatedCompositeFieldContainer[Derivative]
-    def __init__(
-        self,
-        verdict: _Optional[_Union[Verdict, str]] = ...,
-        comparisons: _Optional[_Iterable[_Union[Comparison, _Mapping]]] = ...,
-        findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ...,
-        outputs: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ...,
-        derivatives: _Optional[_Iterable[_Union[Derivative, _Mapping]]] = ...,
-        function: _Optional[str] = ...,
-        origin: _Optional[_Union[Origin, _Mapping]] = ...,
-        witnesses: _Optional[_Iterable[_Union[Source, str]]] = ...,
-        evaluations: _Optional[int] = ...,
-        entries_checked: _Optional[int] = ...,
-        entries_total: _Optional[int] = ...,
-        directions: _Optional[int] = ...,
-        program_digest: _Optional[bytes] = ...,
-        options: _Optional[_Union[Options, _Mapping]] = ...,
-        suppressed: _Optional[int] = ...,
-        service_version: _Optional[str] = ...,
-        proofs: _Optional[_Iterable[_Union[Proof, _Mapping]]] = ...,
-        evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ...,
-        nodes: _Optional[_Iterable[_Union[NodeEvidence, _Mapping]]] = ...,
-        claimed: _Optional[_Iterable[_Union[Derivative, _Mapping]]] = ...,
-    ) -> None: ...
+    def __init__(self, verdict: _Optional[_Union[Verdict, str]] = ..., comparisons: _Optional[_Iterable[_Union[Comparison, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., derivatives: _Optional[_Iterable[_Union[Derivative, _Mapping]]] = ..., function: _Optional[str] = ..., origin: _Optional[_Union[Origin, _Mapping]] = ..., witnesses: _Optional[_Iterable[_Union[Source, str]]] = ..., evaluations: _Optional[int] = ..., entries_checked: _Optional[int] = ..., entries_total: _Optional[int] = ..., directions: _Optional[int] = ..., program_digest: _Optional[bytes] = ..., options: _Optional[_Union[Options, _Mapping]] = ..., suppressed: _Optional[int] = ..., service_version: _Optional[str] = ..., proofs: _Optional[_Iterable[_Union[Proof, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[Evidence, _Mapping]]] = ..., nodes: _Optional[_Iterable[_Union[NodeEvidence, _Mapping]]] = ..., claimed: _Optional[_Iterable[_Union[Derivative, _Mapping]]] = ...) -> None: ...

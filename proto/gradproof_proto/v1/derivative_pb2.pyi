@@ -254,7 +254,7 @@ class NodeDescription(_message.Message):
     def __init__(self, node: _Optional[int] = ..., op: _Optional[str] = ..., types: _Optional[_Iterable[str]] = ..., flops: _Optional[float] = ..., location: _Optional[_Union[_check_pb2.SourceLocation, _Mapping]] = ...) -> None: ...
 
 class InspectResponse(_message.Message):
-    __slots__ = ("text", "nodes", "output_types", "flops", "peak_bytes", "findings", "program_digest")
+    __slots__ = ("text", "nodes", "output_types", "flops", "peak_bytes", "findings", "program_digest", "suppressed")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     NODES_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TYPES_FIELD_NUMBER: _ClassVar[int]
@@ -262,6 +262,7 @@ class InspectResponse(_message.Message):
     PEAK_BYTES_FIELD_NUMBER: _ClassVar[int]
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
     PROGRAM_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SUPPRESSED_FIELD_NUMBER: _ClassVar[int]
     text: str
     nodes: _containers.RepeatedCompositeFieldContainer[NodeDescription]
     output_types: _containers.RepeatedScalarFieldContainer[str]
@@ -269,7 +270,8 @@ class InspectResponse(_message.Message):
     peak_bytes: int
     findings: _containers.RepeatedCompositeFieldContainer[_check_pb2.Finding]
     program_digest: bytes
-    def __init__(self, text: _Optional[str] = ..., nodes: _Optional[_Iterable[_Union[NodeDescription, _Mapping]]] = ..., output_types: _Optional[_Iterable[str]] = ..., flops: _Optional[float] = ..., peak_bytes: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[_check_pb2.Finding, _Mapping]]] = ..., program_digest: _Optional[bytes] = ...) -> None: ...
+    suppressed: int
+    def __init__(self, text: _Optional[str] = ..., nodes: _Optional[_Iterable[_Union[NodeDescription, _Mapping]]] = ..., output_types: _Optional[_Iterable[str]] = ..., flops: _Optional[float] = ..., peak_bytes: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[_check_pb2.Finding, _Mapping]]] = ..., program_digest: _Optional[bytes] = ..., suppressed: _Optional[int] = ...) -> None: ...
 
 class SamplePointsRequest(_message.Message):
     __slots__ = ("program", "program_blob", "function", "point", "options", "count")

@@ -80,9 +80,8 @@ def check(
     ruled, told = judge_rules(program, scene, options)
     comparisons += ruled
     findings += told
-    shown = tuple(f for f in findings if f.code not in options.suppress)
     return Report(
-        overall(tuple(_counted(comparisons, orders))), tuple(comparisons), shown, outputs,
+        overall(tuple(_counted(comparisons, orders))), tuple(comparisons), tuple(findings), outputs,
         tuple(b for order in orders for b in _blocks(order, options)),
         function=graph.name,
         witnesses=tuple(dict.fromkeys(s for order in orders for s in order.witness.sources)),

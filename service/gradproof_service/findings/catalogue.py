@@ -5,7 +5,7 @@ A search is one pass over the nodes: each detector is shown the nodes of its own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -110,20 +110,6 @@ def explain(subject: str) -> Rule:
             FaultKind.NOT_FOUND, f"there is no finding {subject!r}{hint}", field_path="subject"
         )
     return rule
-
-
-def suppressed(finding: Finding, codes: Sequence[str]) -> bool:
-    """Whether one of the codes names this finding.
-
-    A code is whole or a prefix ("GP305", "GP3"), or a name ("cancellation"); "@label" after it
-    limits it to one node.
-    """
-    for spec in codes:
-        code, _, node = spec.partition("@")
-        named = finding.name == code or (code != "" and finding.code.startswith(code.upper()))
-        if named and (not node or node == finding.node):
-            return True
-    return False
 
 
 def tidy(findings: Iterable[Finding]) -> list[Finding]:

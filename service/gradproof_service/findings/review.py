@@ -13,10 +13,10 @@ from gradproof_service.findings.catalogue import (
     point_findings,
     report_findings,
     static_findings,
-    suppressed,
     tidy,
 )
 from gradproof_service.findings.rule import Told
+from gradproof_service.findings.suppression import sifted
 from gradproof_service.findings.view import make_view
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.evaluate import Tick, no_tick
@@ -38,8 +38,8 @@ def review(
         *report.findings, *point_findings(view), *report_findings(Told(report, view)),
         *(f for f in static_findings(graph) if not _answered(f)),
     ]  # fmt: skip
-    shown = tuple(f for f in tidy(found) if not suppressed(f, options.suppress))
-    return replace(report, findings=shown)
+    shown, left_out = sifted(tidy(found), options)
+    return replace(report, findings=tuple(shown), suppressed=left_out)
 
 
 def _answered(finding: Finding) -> bool:

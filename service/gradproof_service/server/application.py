@@ -9,6 +9,7 @@ the command line should not wait for pages and printers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from gradproof_proto.v1 import catalogue_pb2 as cat
@@ -29,6 +30,7 @@ from gradproof_service.server.differentiate import (
     judge_peak,
     wanted,
 )
+from gradproof_service.server.options import read_options, sifted
 from gradproof_service.server.subject import Subject, program_message, read_program, type_at
 from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate, no_tick
 from gradproof_service.transforms.jacobian import Mode
@@ -46,7 +48,6 @@ from gradproof_service.wire.requests import (
     decode_box,
     decode_claims,
     decode_kind,
-    decode_options,
     decode_point,
     decode_types,
 )
@@ -71,7 +72,7 @@ class Application:
 
     def evaluate(self, request: der.EvaluateRequest, tick: Tick = no_tick) -> der.EvaluateResponse:
         """Outputs at one point or at many."""
-        options = decode_options(request.options)
+        options = read_options(request.options)
         program = read_program(request, self.blobs, self.limits)
         subject = self._typed(program, request.point, request.options, batch=request.batch)
         graph = subject.graph
@@ -93,7 +94,7 @@ class Application:
         self, request: der.DifferentiateRequest, tick: Tick = no_tick
     ) -> der.DifferentiateResponse:
         """Derivatives at a point, and on request the program that computes them."""
-        options = decode_options(request.options)
+        options = read_options(request.options)
         kind = decode_kind(request.kind, "kind")
         if int(request.mode) not in _MODES:
             raise Fault(
@@ -144,7 +145,7 @@ class Application:
         from gradproof_service.checking.points import sample_points
         from gradproof_service.checking.scene import make_scene
 
-        options = decode_options(request.options)
+        options = read_options(request.options)
         program = read_program(request, self.blobs, self.limits)
         subject = self._typed(program, request.point, request.options)
         graph = subject.graph
@@ -203,7 +204,7 @@ class Application:
         """A check of a function that only the client can evaluate; `ask_client` blocks until it has answered."""
         from gradproof_service.checking.blackbox import check_black_box
 
-        options = decode_options(start.options)
+        options = read_options(start.options)
         box = decode_box(start)
         claims = decode_claims(start.claims, probe=True, fetch=self.blobs.get)
         point = decode_point(start.point, fetch=self.blobs.get)
@@ -217,13 +218,15 @@ class Application:
         asker = _Asker(box.inputs, claims, ask_client, tick, self.blobs.get)
         arrays = tuple(point[name] for name in box.inputs)
         report = check_black_box(box, arrays, claims, options, ask=asker.ask, tick=tick)
+        shown, left_out = sifted(report.findings, options)
+        report = replace(report, findings=tuple(shown), suppressed=left_out)
         return encode_report(report, origin=_origin(start), version=__version__)
 
     def inspect(self, request: der.InspectRequest, tick: Tick = no_tick) -> der.InspectResponse:
         """Types, cost, memory and static findings."""
         from gradproof_service.server import inspection
 
-        options = decode_options(request.options)
+        options = read_options(request.options)
         message = program_message(request, self.blobs)
         program = read_program(request, self.blobs, self.limits, digest=True)
         given = decode_types(request.point)
@@ -234,7 +237,8 @@ class Application:
             from gradproof_service.findings.catalogue import static_findings
 
             findings = [*findings, *static_findings(graph)]
-        response.findings.extend(self._shown(findings, program, options))
+        shown, response.suppressed = sifted(findings, options)
+        response.findings.extend(encode_findings(shown, program))
         return response
 
     def list_ops(self, request: cat.ListOpsRequest, tick: Tick = no_tick) -> cat.ListOpsResponse:
@@ -275,7 +279,7 @@ class Application:
         from gradproof_service.checking.check import check
         from gradproof_service.findings.review import review
 
-        options = decode_options(options_message)
+        options = read_options(options_message)
         claims = decode_claims(
             request.claims, functions=len(program.functions), fetch=self.blobs.get
         )
@@ -296,12 +300,7 @@ class Application:
     def _shown(
         self, findings: Sequence[Finding], program: Program, options: Options
     ) -> list[chk.Finding]:
-        if not options.suppress:
-            return encode_findings(findings, program)
-        from gradproof_service.findings.catalogue import suppressed
-
-        kept = [f for f in findings if not suppressed(f, options.suppress)]
-        return encode_findings(kept, program)
+        return encode_findings(sifted(findings, options)[0], program)
 
 
 class _Asker:

@@ -1,4 +1,4 @@
-"""The catalogue of findings keeps its promises: examples, names, pages and suppression."""
+"""The catalogue of findings keeps its promises: examples, names and pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from gradproof_service.findings.catalogue import (
     FINDINGS,
     explain,
     static_findings,
-    suppressed,
     tidy,
 )
 from gradproof_service.findings.example import findings_of, program_of
@@ -117,20 +116,6 @@ def test_explain_names_the_nearest() -> None:
     with pytest.raises(Fault, match="did you mean 'sqrt-at-zero'") as caught:
         explain("sqrt-at-zer")
     assert caught.value.kind is FaultKind.NOT_FOUND
-
-
-@pytest.mark.parametrize(
-    ("spec", "expected"),
-    [
-        ("GP305", True), ("gp305", True), ("GP3", True), ("GP30", True), ("GP", True),
-        ("cancellation", True), ("GP305@subtract#3", True), ("GP3@subtract#3", True),
-        ("GP305@subtract#4", False), ("GP304", False), ("GP4", False), ("", False), ("@subtract#3", False),
-    ],
-)  # fmt: skip
-def test_suppression(spec: str, expected: bool) -> None:
-    """Whole codes, prefixes, names, and each of them at one node."""
-    finding = Finding("GP305", "cancellation", Severity.WARNING, "words", node="subtract#3")
-    assert suppressed(finding, ["GP999", spec]) is expected
 
 
 def test_tidy_prefers_what_was_seen() -> None:

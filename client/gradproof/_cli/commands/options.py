@@ -81,6 +81,20 @@ Structures = Annotated[
         help="what an input is: S=spd, symmetric, lower, upper, positive, simplex, orthogonal; may be repeated",
     ),
 ]  # fmt: skip
+Suppress = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--suppress", metavar="CODE", rich_help_panel=OUTCOME,
+        help="leave this finding out, such as GP603, GP3 or GP305@model.py:31; may be repeated",
+    ),
+]  # fmt: skip
+Select = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select", metavar="CODE", rich_help_panel=OUTCOME,
+        help="show this finding only, such as GP1 or GP305; may be repeated",
+    ),
+]  # fmt: skip
 Format = Annotated[
     Literal["text", "json"],
     typer.Option("--format", help="text for people, JSON for programs", rich_help_panel=OUTCOME),

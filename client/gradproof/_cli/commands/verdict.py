@@ -16,8 +16,10 @@ from gradproof._cli.commands.options import (
     Format,
     Out,
     Outputs,
+    Select,
     Server,
     Structures,
+    Suppress,
     Target,
     Timeout,
     Wrt,
@@ -106,6 +108,8 @@ def check(
             help="write a disagreement to this .gpc file; `gradproof check FILE` shows it again",
         ),
     ] = None,
+    suppress: Suppress = None,
+    select: Select = None,
     form: Format = "text",
     out: Out = None,
     fail_level: Annotated[
@@ -126,6 +130,7 @@ def check(
         order=order, rtol=rtol, atol=atol, tau=tau, rng_seed=rng_seed, profile=profile, form=form,
         out=out, timeout_s=timeout, server=server, exit_zero=exit_zero, fail_level=fail_level,
         points=points, prove=prove, save=save, structure=tuple(structure or ()),
+        suppress=tuple(suppress or ()), select=tuple(select or ()),
     )  # fmt: skip
     return partial(run_check, asked)
 
@@ -136,10 +141,8 @@ def lint(
     *,
     at: At = None,
     structure: Structures = None,
-    suppress: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CODE", help="leave this finding out, such as GP603; may be repeated"),
-    ] = None,
+    suppress: Suppress = None,
+    select: Select = None,
     form: Format = "text",
     out: Out = None,
     fail_level: Annotated[
@@ -156,7 +159,7 @@ def lint(
     from gradproof._cli.lint import Linted, run_lint
 
     asked = Linted(
-        target, tuple(at or ()), tuple(suppress or ()), form=form, out=out, timeout_s=timeout,
+        target, tuple(at or ()), tuple(suppress or ()), tuple(select or ()), form=form, out=out, timeout_s=timeout,
         server=server, exit_zero=exit_zero, fail_level=fail_level, structure=tuple(structure or ()),
     )  # fmt: skip
     return partial(run_lint, asked)
