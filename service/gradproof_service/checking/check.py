@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -83,6 +83,7 @@ def check(
     return Report(
         overall(tuple(_counted(comparisons, orders))), tuple(comparisons), tuple(findings), outputs,
         tuple(b for order in orders for b in _blocks(order, options)),
+        claimed=tuple(_fitting((b for j in judges.values() for b in j.claimed), options)),
         function=graph.name,
         witnesses=tuple(dict.fromkeys(s for order in orders for s in order.witness.sources)),
         evaluations=sum(order.witness.evaluations for order in orders),
@@ -166,23 +167,23 @@ def _second(
 def _blocks(order: Order, options: Options) -> list[Block]:
     """Reference blocks small enough to be sent back."""
     scene = order.scene
-    blocks: list[Block] = []
-    left = options.derivatives_limit_bytes
+    whole: list[Block] = []
     for (o, i), block in order.reference.blocks.items():
-        if block.value.nbytes > left:
-            continue
-        left -= block.value.nbytes
         pair = scene.pair(o, i, Source.REVERSE, Source.REVERSE)
-        blocks.append(
-            Block(
-                pair.kind,
-                pair.output,
-                pair.input,
-                block.value.reshape(scene.block_shape(o, i)),
-                pair.second_input,
-            )
-        )
-    return blocks
+        value = block.value.reshape(scene.block_shape(o, i))
+        whole.append(Block(pair.kind, pair.output, pair.input, value, pair.second_input))
+    return _fitting(whole, options)
+
+
+def _fitting(blocks: Iterable[Block], options: Options) -> list[Block]:
+    """The blocks that together stay within the bytes a report may carry."""
+    kept: list[Block] = []
+    left = options.derivatives_limit_bytes
+    for block in blocks:
+        if block.value.nbytes <= left:
+            left -= block.value.nbytes
+            kept.append(block)
+    return kept
 
 
 def _non_finite(scene: Scene, values: Sequence[Array | None]) -> list[Finding]:

@@ -13,18 +13,21 @@ from gradproof_service.checking.claim_form import (
     positions,
     seeds_of,
 )
-from gradproof_service.checking.claim_told import differs, note_precision, too_large
-from gradproof_service.checking.compare import Held, compare
+from gradproof_service.checking.claim_told import differs, differs_unformed, note_precision
+from gradproof_service.checking.compare import KAPPA, Held, compare
 from gradproof_service.checking.judge import Expected, Judge, pair_of
 from gradproof_service.checking.prove import prove
 from gradproof_service.checking.reference import Block
+from gradproof_service.checking.report import Block as Given
 from gradproof_service.checking.report import (
     Claim,
     Kind,
     Verdict,
 )
 from gradproof_service.checking.scene import Scene
+from gradproof_service.checking.single import single_faults
 from gradproof_service.checking.structure import FREE, project
+from gradproof_service.checking.unformed import SIGNS, form_rows, pulled, pushed, screen
 
 RTOL = 5e-7
 RTOL_COARSE = 1e-4
@@ -63,14 +66,21 @@ def judge_values(
         return
     eps = max(judge.scene.eps, float(np.finfo(claimed.dtype).eps))
     block = judge.block(o, i, eps)
-    if block is None:
-        judge.comparisons.append(too_large(judge, claim, o, i, claimed))
+    if block is None and seeds is None:
+        _screened(judge, claim, o, i, claimed.reshape(wanted), eps)
         return
-    expected = _expected(claim, block, seeds, eps)
-    if (o, i) in judge.reference.settled:
+    expected = (
+        _unformed(judge, claim, o, i, seeds, eps)
+        if block is None
+        else _expected(claim, block, seeds, eps)
+    )
+    if block is not None and (o, i) in judge.reference.settled:
         doubt = _expected(claim, Block(block.value, judge.reference.settled[o, i]), seeds, eps).bar
         expected = replace(expected, doubt=2 * SLACK * doubt)
     claimed = claimed.reshape(wanted)
+    if judge.options.evidence and seeds is None:
+        pair = pair_of(judge, claim, o, i)
+        judge.claimed.append(Given(claim.kind, pair.output, pair.input, claimed, pair.second_input))
     if claim.kind is not Kind.JVP and judge.scene.graph.types[i].structure not in FREE:
         claimed, expected = _on_manifold(judge.scene, i, claimed, expected)
     if seeds is None and i in judge.sides:
@@ -89,6 +99,7 @@ def _compare(
         NOTHING * judge.scene.magnitude(o, i) if seeds is None else _nothing(judge, o, i, seeds)
     )
     forgiven = rtol * np.abs(expected.value) + (options.atol or 0.0) + nothing
+    forgiven = forgiven * ~_single(judge, claim, o, i, claimed, expected, seeds, rtol, eps)
     pair = pair_of(judge, claim, o, i)
 
     floor = judge.scene.floor(o, i, expected.value, expected.bar)
@@ -112,6 +123,70 @@ def _compare(
         judge.proofs.append(prove(pair, claimed, options.tau, lambda given: hold(given).comparison))
     if comparison.verdict is Verdict.AGREES and options.rtol is None:
         note_precision(judge, claim, o, i, comparison, claimed, expected)
+
+
+def _single(
+    judge: Judge, claim: Claim, o: int, i: int, claimed: Array, expected: Expected,
+    seeds: Array | None, rtol: float, eps: float,
+) -> Array:  # fmt: skip
+    """Where a rule's results show one wrong entry of the Jacobian, (S, n); nothing is forgiven there."""
+    block = None if seeds is None else judge.block(o, i, eps)
+    if seeds is None or block is None or judge.scene.graph.types[i].structure not in FREE:
+        return np.zeros(expected.value.shape, dtype=bool)
+    turned = (block.value, block.bar) if claim.kind is Kind.VJP else (block.value.T, block.bar.T)
+    with np.errstate(all="ignore"):
+        error = claimed.astype(np.float64).reshape(expected.value.shape) - expected.value
+        flat = seeds.reshape(len(seeds), -1).astype(np.float64)
+        found = single_faults(error, KAPPA * SLACK * expected.bar, flat, *turned, rtol)
+    return np.broadcast_to(found, expected.value.shape)
+
+
+def _unformed(
+    judge: Judge, claim: Claim, o: int, i: int, seeds: Array | None, eps: float
+) -> Expected:
+    """What the rule must make of its seeds, by a mode of our own along them."""
+    assert seeds is not None
+    flat = seeds.reshape(len(seeds), -1).astype(np.float64)
+    along = pulled if claim.kind is Kind.VJP else pushed
+    return Expected(*along(judge.scene, o, i, flat, eps))
+
+
+def _screened(judge: Judge, claim: Claim, o: int, i: int, claimed: Array, eps: float) -> None:
+    """A claimed matrix by a screen of all its rows, and entry by entry in the rows that matter."""
+    scene, options = judge.scene, judge.options
+    matrix = claimed.astype(np.float64).reshape(scene.size_out(o), scene.size_in(i))
+    seen = screen(scene, o, i, matrix, eps)
+    value, bar = form_rows(scene, o, i, seen.rows, eps)
+    usual = RTOL_COARSE if eps > 2.0**-52 else RTOL
+    rtol = usual if options.rtol is None else options.rtol
+    forgiven = rtol * np.abs(value) + (options.atol or 0.0) + NOTHING * scene.magnitude(o, i)
+    pair = pair_of(judge, claim, o, i)
+    held = compare(
+        pair, matrix[seen.rows], value, SLACK * bar, forgiven=forgiven,
+        scale=scene.floor(o, i, value, bar), tau=options.tau, entries_total=matrix.size,
+    )  # fmt: skip
+    hidden = seen.power(matrix)
+    said = replace(
+        held.comparison, directions=SIGNS, power=max(held.comparison.power, hidden),
+        worst_index=_unrolled(judge, o, i, seen.rows, held.comparison.worst_index),
+        wrong=tuple(_unrolled(judge, o, i, seen.rows, at) for at in held.comparison.wrong),
+    )  # fmt: skip
+    if said.verdict is Verdict.AGREES and hidden > options.tau:
+        said = replace(
+            said, verdict=Verdict.INCONCLUSIVE, reason="budget", entries_unclear=matrix.size - said.entries,
+            detail=f"the Jacobian is too large to be formed; its rows differ along {SIGNS} directions by more than "
+            f"rounding, and the {len(seen.rows)} rows that were formed are right",
+        )  # fmt: skip
+    judge.comparisons.append(said)
+    if said.verdict is Verdict.DISAGREES:
+        judge.findings.append(differs_unformed(judge, claim, o, i, said))
+
+
+def _unrolled(judge: Judge, o: int, i: int, rows: Array, at: tuple[int, ...]) -> tuple[int, ...]:
+    """An entry of some rows as an entry of the whole derivative."""
+    scene = judge.scene
+    flat = int(rows[at[0]]) * scene.size_in(i) + at[1]
+    return tuple(int(k) for k in np.unravel_index(flat, scene.block_shape(o, i)))
 
 
 def _nothing(judge: Judge, o: int, i: int, seeds: Array) -> Array:

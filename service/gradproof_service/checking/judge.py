@@ -18,6 +18,7 @@ from gradproof_service.checking.report import (
     Source,
     Verdict,
 )
+from gradproof_service.checking.report import Block as Given
 from gradproof_service.checking.scene import Scene
 from gradproof_service.checking.witness import Sides
 from gradproof_service.diagnostic import Finding, Severity
@@ -40,6 +41,8 @@ class Judge:
     proofs: list[Proof] = field(default_factory=list[Proof])
     comparisons: list[Comparison] = field(default_factory=list[Comparison])
     findings: list[Finding] = field(default_factory=list[Finding])
+    claimed: list[Given] = field(default_factory=list[Given])
+    """Whole claims as they were compared, kept when evidence is asked for."""
     coarse: dict[float, dict[tuple[int, int], Block]] = field(
         default_factory=dict[float, "dict[tuple[int, int], Block]"]
     )

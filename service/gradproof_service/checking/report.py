@@ -206,6 +206,21 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeSeen:
+    """What was measured at one input or node, see `NodeEvidence` in `check.proto`."""
+
+    node: int
+    label: str
+    op: str
+    operands: tuple[int, ...]
+    shape: tuple[int, ...]
+    value_norm: float
+    cotangent_norm: float
+    lost_digits: float
+    location: Location = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The whole answer to one check; equal requests give equal reports, byte for byte."""
 
@@ -224,6 +239,8 @@ class Report:
     suppressed: int = 0
     options: Options = field(default_factory=Options)
     evidence: tuple[Evidence, ...] = ()
+    nodes: tuple[NodeSeen, ...] = ()
+    claimed: tuple[Block, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from gradproof_service.findings.catalogue import (
     static_findings,
     tidy,
 )
+from gradproof_service.findings.picture import nodes_seen
 from gradproof_service.findings.rule import Told
 from gradproof_service.findings.suppression import sifted
 from gradproof_service.findings.view import make_view
@@ -39,7 +40,8 @@ def review(
         *(f for f in static_findings(graph) if not _answered(f)),
     ]  # fmt: skip
     shown, left_out = sifted(tidy(found), options)
-    return replace(report, findings=tuple(shown), suppressed=left_out)
+    nodes = nodes_seen(view) if options.evidence else ()
+    return replace(report, findings=tuple(shown), suppressed=left_out, nodes=nodes)
 
 
 def _answered(finding: Finding) -> bool:

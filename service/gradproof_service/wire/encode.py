@@ -20,6 +20,7 @@ from gradproof_service.checking.report import (
     Comparison,
     Evidence,
     Kind,
+    NodeSeen,
     Options,
     Report,
 )
@@ -57,6 +58,8 @@ def encode_report(
         options=encode_options(report.options),
         service_version=version,
         evidence=map(_encode_evidence, report.evidence),
+        nodes=map(_encode_node, report.nodes),
+        claimed=map(encode_block, report.claimed),
     )
     _set(message, "verdict", report.verdict.value)
     for proof in report.proofs:
@@ -68,6 +71,16 @@ def encode_report(
     message.witnesses.extend(sorted(source.value for source in report.witnesses))  # pyright: ignore[reportArgumentType]
     if origin is not None:
         message.origin.CopyFrom(origin)
+    return message
+
+
+def _encode_node(record: NodeSeen) -> chk.NodeEvidence:
+    message = chk.NodeEvidence(
+        node=record.node, label=record.label, op=record.op, operands=record.operands, shape=record.shape,
+        value_norm=record.value_norm, cotangent_norm=record.cotangent_norm, lost_digits=record.lost_digits,
+    )  # fmt: skip
+    if record.location:
+        message.location.CopyFrom(encode_location(record.location))
     return message
 
 
