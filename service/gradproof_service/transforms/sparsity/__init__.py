@@ -1,0 +1,1 @@
+"""Sparse derivatives: what a Jacobian's structure is, and how few numbers it takes to fill it."""
