@@ -148,29 +148,29 @@ def _measured(given: Mapping[str, Any]) -> Measured:
 def _body(baseline: Baseline) -> str:
     lines = [f"format = {FORMAT}"]
     lines += [
-        f"{name} = {_quoted(getattr(baseline, name))}"
+        f"{name} = {quoted(getattr(baseline, name))}"
         for name in ("case", "target", "claim", "verdict", "profile", "reason")
     ]
     lines += [
         "",
         "[versions]",
-        *(f"{k} = {_quoted(v)}" for k, v in sorted(baseline.versions.items())),
+        *(f"{k} = {quoted(v)}" for k, v in sorted(baseline.versions.items())),
     ]
     for point in baseline.points:
-        lines += ["", "[[points]]", f"program = {_quoted(point.program)}"]
+        lines += ["", "[[points]]", f"program = {quoted(point.program)}"]
         for name, held in point.at.items():
-            lines += ["", f"[points.at.{_quoted(name)}]", *_table(held.plain())]
+            lines += ["", f"[points.at.{quoted(name)}]", *_table(held.plain())]
         for q in point.quantities:
             lines += [
                 "",
                 "[[points.quantities]]",
-                f"name = {_quoted(q.name)}",
-                f"kind = {_quoted(q.kind)}",
+                f"name = {quoted(q.name)}",
+                f"kind = {quoted(q.kind)}",
             ]
-            lines += [*_table(q.held.plain()), f"noise = {_quoted(q.noise.hex())}"]
+            lines += [*_table(q.held.plain()), f"noise = {quoted(q.noise.hex())}"]
         if point.digits:
             lines += ["", "[points.digits]"]
-            lines += [f"{_quoted(pair)} = {digits:.1f}" for pair, digits in point.digits.items()]
+            lines += [f"{quoted(pair)} = {digits:.1f}" for pair, digits in point.digits.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -178,15 +178,15 @@ def _table(plain: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
     for key, value in plain.items():
         if isinstance(value, str):
-            lines.append(f"{key} = {_quoted(value)}")
+            lines.append(f"{key} = {quoted(value)}")
         elif key == "shape":
             lines.append(f"{key} = {json.dumps(value)}")
         else:  # an entry a line, so that two changes meet only where they are the same
-            lines += [f"{key} = [", *(f"  {_quoted(v)}," for v in value), "]"]
+            lines += [f"{key} = [", *(f"  {quoted(v)}," for v in value), "]"]
     return lines
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Text as a basic string of TOML: what JSON escapes, and the delete character."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 

@@ -105,6 +105,23 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What planting faults into a case showed: how many, how many the gate found by name, and the others in words."""
+
+    planted: int
+    killed: int
+    survivors: tuple[str, ...] = ()
+
+    @property
+    def kill_rate(self) -> float:
+        """The share that was found; zero when nothing was planted."""
+        return self.killed / self.planted if self.planted else 0.0
+
+    def __str__(self) -> str:
+        return f"found {self.killed} of {self.planted} planted faults"
+
+
+@dataclass(frozen=True, slots=True)
 class CaseResult:
     """What became of one case. `sentence` stands alone; `baseline` is the text that accepting it would commit."""
 
@@ -119,6 +136,7 @@ class CaseResult:
     agreements: tuple[Agreement, ...] = ()
     drifts: tuple[Drift, ...] = ()
     notes: tuple[str, ...] = ()
+    proof: Proof | None = None
     points: int = 0
     entries_checked: int = 0
     entries_total: int = 0

@@ -1,0 +1,70 @@
+"""Accepting: the only place where a baseline is written or taken away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from gradproof._errors import RequestError, TargetError
+from gradproof._files import write_whole
+from gradproof._gate.baseline import committed, file_name, parse
+from gradproof._gate.config import Config
+from gradproof._gate.environment import refuse_in_ci
+from gradproof._gate.result import CaseResult
+from gradproof._gate.verdicts import MEANINGS, Verdict
+
+REFUSED: Final = {
+    Verdict.FAIL: "it is wrong; mend it first",
+    Verdict.ERROR: "it could not be checked",
+    Verdict.SKIPPED: "it is skipped, so nothing was measured",
+}
+INCOMING: Final = Path(".gradproof", "incoming")
+"""Under the root: where a baseline is written before it takes its place, so that a kill leaves nothing beside the others."""
+
+
+def accept(config: Config, result: CaseResult, reason: str) -> Path:
+    """Write the baseline that a result proposes, or take away that of a case that is gone; returns its file.
+
+    The file changes at once or not at all. Raises `RequestError` in continuous integration, without a reason, and for a
+    verdict that nobody should accept.
+    """
+    refuse_in_ci(f"accept {result.name}")
+    folder = config.baselines
+    if folder is None:
+        raise RequestError(
+            f"{config.document.file}: baselines = false, so there is nothing to accept"
+        )
+    reason = " ".join(reason.split())
+    if not reason:
+        raise RequestError(f'accept {result.name}: expected a reason, such as --reason "new loss"')
+    if result.verdict in REFUSED:
+        raise RequestError(
+            f"accept {result.name}: a {result.verdict} is never accepted, {REFUSED[result.verdict]}: {result.sentence}"
+        )
+    path = committed(folder).get(result.name, folder / file_name(result.name))
+    try:
+        if result.verdict is Verdict.GONE:
+            path.unlink()
+            return path
+        text = parse(result.baseline, result.name).accepted(reason).text()
+        incoming = config.root / INCOMING
+        incoming.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(incoming / path.name, text.encode())
+        (incoming / path.name).replace(path)
+    except OSError as error:
+        raise TargetError(f"{path}: the baseline cannot be written, {error}") from error
+    return path
+
+
+def acceptable(result: CaseResult) -> bool:
+    """Whether there is something to accept: a baseline that is missing, moved, or no longer wanted."""
+    if result.verdict in (Verdict.NEW, Verdict.DRIFT, Verdict.GONE):
+        return True
+    if result.verdict is not Verdict.INCONCLUSIVE or not result.baseline:
+        return False
+    return (
+        not result.previous
+        or any(d.beyond for d in result.drifts)
+        or result.exit_code == MEANINGS[Verdict.DRIFT].exit_code
+    )
