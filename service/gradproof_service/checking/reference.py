@@ -96,8 +96,11 @@ def blocks_of(scene: Scene, mode: Mode, eps: float | None = None) -> dict[tuple[
     return found
 
 
-def push(scene: Scene, i: int, directions: Array) -> tuple[Array, Array]:
-    """Forward mode along directions (D, n) of input i: slopes (D, m) and their bars."""
+def push(scene: Scene, i: int, directions: Array, eps: float | None = None) -> tuple[Array, Array]:
+    """Forward mode along directions (D, n) of input i: slopes (D, m) and their bars.
+
+    `eps` replaces the dtypes' own spacing in the bars.
+    """
     graph = jvp(scene.graph, (i,))
     seeds = directions.reshape(len(directions), *scene.graph.types[i].shape)
     inputs = [*scene.inputs, seeds]
@@ -114,7 +117,7 @@ def push(scene: Scene, i: int, directions: Array) -> tuple[Array, Array]:
     slopes = flat(evaluate(graph, inputs, tick=scene.tick))
 
     def again(k: int) -> list[Array]:
-        return [flat(disturbed(graph, inputs, (scene.rng_seed, k, 2), tick=scene.tick))]
+        return [flat(disturbed(graph, inputs, (scene.rng_seed, k, 2), eps, tick=scene.tick))]
 
     return slopes, spread_bounds([slopes], again)[0]
 
