@@ -249,7 +249,7 @@ CLIP = Op(
         _clip_where(lambda xp, x, low, high: xp.greater(x, high)),
     ),
     batching="elementwise", ulps=0.0,
-    into=lambda s, out, x, low, high: np.minimum(np.maximum(x, low, out), high, out),
+    into=lambda s, out, x, low, high: np.minimum(np.maximum(x, low, out=out), high, out=out),
     kink="on a bound x counts as inside: slope 1 (torch.clamp; jax.numpy.clip gives one half)",
     conventions={"jax": "one half on a bound"},
     margins=(

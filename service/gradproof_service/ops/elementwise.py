@@ -91,6 +91,9 @@ def unary(
 ) -> Op:
     """An elementwise op of one operand; `kernel(x)`, `partial(xp, x, y)`."""
     record.setdefault("sample", lambda d: sample_elementwise(d, (domain,)))
+    if isinstance(kernel, np.ufunc):
+        record["ufunc"] = kernel
+        kernel = float_result(kernel) if infer is infer_float else kernel
     return Op(
         name=name,
         meaning=meaning,
@@ -118,6 +121,8 @@ def binary(
 ) -> Op:
     """An elementwise op of two broadcast operands; `partials[i](xp, a, b, y)`."""
     record.setdefault("sample", lambda d: sample_elementwise(d, domains))
+    if isinstance(kernel, np.ufunc):
+        record["ufunc"] = kernel
     return Op(
         name=name,
         meaning=meaning,

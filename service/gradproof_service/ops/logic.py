@@ -26,6 +26,7 @@ def _comparison(name: str, sign: str, kernel: Callable[..., Any]) -> Op:
         infer_bool, lambda s, a, b: kernel(a, b),
         lambda d: sample_elementwise(d, ((-2.0, 2.0), (-2.0, 2.0))), (2, 2),
         jvp=(None, None), vjp=(None, None), batching="elementwise", ulps=0.0,
+        ufunc=kernel, scalar=f"{{0}} {sign} {{1}}".replace(" = ", " == "),
         kink="no derivative: the truth value is piecewise constant",
         margins=(Margin("jump", "a = b", _gap), Margin("jump", "a = b", _gap, 1)),
         source="IEEE 754",
@@ -52,6 +53,7 @@ def _logical(name: str, meaning: str, formula: str, count: int, kernel: Callable
     return Op(
         name, meaning, formula, _infer_logical, lambda s, *xs: kernel(*xs), _sample_bools(count),
         (count, count), jvp=none, vjp=none, batching="elementwise", ulps=0.0, source="logic",
+        ufunc=kernel,
     )  # fmt: skip
 
 
@@ -59,7 +61,7 @@ def _test(name: str, meaning: str, kernel: Callable[..., Any]) -> Op:
     return Op(
         name, meaning, f"y = {name}(x);  dy = 0", infer_bool, lambda s, x: kernel(x),
         lambda d: sample_elementwise(d, ((-2.0, 2.0),)),
-        batching="elementwise", ulps=0.0, source="IEEE 754",
+        batching="elementwise", ulps=0.0, source="IEEE 754", ufunc=kernel,
     )  # fmt: skip
 
 
@@ -79,6 +81,7 @@ def _rounding(
         lambda s, x: x if x.dtype.kind in "iu" else kernel(x),
         lambda d: sample_elementwise(d, ((-2.0, 2.0),)),
         batching="elementwise", ulps=0.0,
+        ufunc=np.rint if kernel is np.round else kernel,
         kink="0 everywhere: a staircase has no slope",
         margins=(Margin("jump", "a step of the staircase", lambda s, xs, ys: jump(xs[0])),),
         source="IEEE 754",

@@ -38,7 +38,8 @@ AT_ZERO = (Margin("kink", "x = 0", lambda s, xs, ys: np.abs(xs[0])),)
 RELU = unary(
     "relu", "x where it is positive, else 0", "y = max(x, 0);  dy = [x > 0] dx",
     lambda x: np.maximum(x, 0), lambda xp, x, y: xp.astype(xp.greater(x, 0.0), dtype=y.dtype),
-    infer=infer_numeric, ulps=0.0, into=lambda s, out, x: np.maximum(x, 0, out), margins=AT_ZERO, kink="0 at x = 0 (torch and jax agree)",
+    infer=infer_numeric, ulps=0.0, into=lambda s, out, x: np.maximum(x, 0, out=out),
+    margins=AT_ZERO, kink="0 at x = 0 (torch and jax agree)",
     reads=picked,
 )  # fmt: skip
 

@@ -228,7 +228,7 @@ class Op:
         """This op applied to operands of these types; raises `IllTyped` when they do not fit."""
         if self.batching == "run":  # its attributes hold whole functions: never remembered here
             return self._new_site(dict(attrs), ins)
-        key = (tuple(sorted(attrs.items())) if attrs else (), ins)
+        key = (attrs_key(attrs), ins)
         found = self.sites.get(key)
         if found is None:
             found = self._new_site(dict(attrs), ins)
@@ -263,6 +263,11 @@ class Op:
             attrs[a.name] = _checked(a, value)
         attrs, outs = self.infer(attrs, ins)
         return Site(self, attrs, ins, outs)
+
+
+def attrs_key(attrs: Attrs) -> tuple[Any, ...]:
+    """What tells two sets of attributes apart, also 0.0 from -0.0 and 1 from True."""
+    return tuple(sorted([(k, v, repr(v)) for k, v in attrs.items()])) if attrs else ()
 
 
 def _checked(a: Attr, value: Any) -> Any:

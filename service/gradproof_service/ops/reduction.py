@@ -87,11 +87,10 @@ def partial_sums(flat: Array, lead: Shape) -> Array:
     n = flat.shape[-1]
     whole = n - n % LEAF
     parts = np.empty((*lead, -(-n // LEAF)), flat.dtype)
-    np.add.reduce(
-        flat[..., :whole].reshape(*lead, whole // LEAF, LEAF), -1, None, parts[..., : whole // LEAF]
-    )
+    leaves = flat[..., :whole].reshape(*lead, whole // LEAF, LEAF)
+    np.sum(leaves, axis=-1, out=parts[..., : whole // LEAF])
     if whole < n:
-        np.add.reduce(flat[..., whole:], -1, None, parts[..., -1])
+        np.sum(flat[..., whole:], axis=-1, out=parts[..., -1])
     return parts
 
 

@@ -12,36 +12,36 @@ from gradproof_service.ops.elementwise import float_result, unary
 from gradproof_service.ops.record import Margin, Site
 
 EXP = unary(
-    "exp", "e to the power x", "y = e^x;  dy = y dx", float_result(np.exp),
-    lambda xp, x, y: y, analytic=True,
+    "exp", "e to the power x", "y = e^x;  dy = y dx", np.exp,
+    lambda xp, x, y: y, analytic=True, scalar="exp({0})",
 )  # fmt: skip
 
 EXPM1 = unary(
     "expm1", "e^x - 1 without cancellation near 0", "y = e^x - 1;  dy = (y + 1) dx",
-    float_result(np.expm1), lambda xp, x, y: y + 1.0, ulps=2.0, analytic=True,
+    np.expm1, lambda xp, x, y: y + 1.0, ulps=2.0, analytic=True, scalar="expm1({0})",
 )  # fmt: skip
 
 LOG = unary(
-    "log", "natural logarithm", "y = ln x;  dy = dx / x", float_result(np.log),
-    lambda xp, x, y: xp.reciprocal(x), domain=(0.25, 4.0), analytic=True,
+    "log", "natural logarithm", "y = ln x;  dy = dx / x", np.log,
+    lambda xp, x, y: xp.reciprocal(x), domain=(0.25, 4.0), analytic=True, scalar="log({0})",
     margins=(Margin("domain", "x > 0", lambda s, xs, ys: xs[0]),),
 )  # fmt: skip
 
 LOG1P = unary(
     "log1p", "ln(1 + x) without cancellation near 0", "y = ln(1 + x);  dy = dx / (1 + x)",
-    float_result(np.log1p), lambda xp, x, y: xp.reciprocal(x + 1.0), domain=(-0.75, 4.0),
-    ulps=2.0, analytic=True,
+    np.log1p, lambda xp, x, y: xp.reciprocal(x + 1.0), domain=(-0.75, 4.0),
+    ulps=2.0, analytic=True, scalar="log1p({0})",
     margins=(Margin("domain", "x > -1", lambda s, xs, ys: xs[0] + 1),),
 )  # fmt: skip
 
 SIN = unary(
-    "sin", "sine of x in radians", "y = sin x;  dy = cos x dx", float_result(np.sin),
-    lambda xp, x, y: xp.cos(x), domain=(-6.0, 6.0), analytic=True,
+    "sin", "sine of x in radians", "y = sin x;  dy = cos x dx", np.sin,
+    lambda xp, x, y: xp.cos(x), domain=(-6.0, 6.0), analytic=True, scalar="sin({0})",
 )  # fmt: skip
 
 COS = unary(
-    "cos", "cosine of x in radians", "y = cos x;  dy = -sin x dx", float_result(np.cos),
-    lambda xp, x, y: -xp.sin(x), domain=(-6.0, 6.0), analytic=True,
+    "cos", "cosine of x in radians", "y = cos x;  dy = -sin x dx", np.cos,
+    lambda xp, x, y: -xp.sin(x), domain=(-6.0, 6.0), analytic=True, scalar="cos({0})",
 )  # fmt: skip
 
 
@@ -51,14 +51,14 @@ def _to_pole(s: Site, xs: tuple[Array, ...], ys: tuple[Array, ...]) -> Array:
 
 
 TAN = unary(
-    "tan", "tangent of x in radians", "y = tan x;  dy = (1 + y^2) dx", float_result(np.tan),
-    lambda xp, x, y: xp.square(y) + 1.0, domain=(-1.25, 1.25), analytic=True, ulps=2.0,
+    "tan", "tangent of x in radians", "y = tan x;  dy = (1 + y^2) dx", np.tan,
+    lambda xp, x, y: xp.square(y) + 1.0, domain=(-1.25, 1.25), analytic=True, ulps=2.0, scalar="tan({0})",
     margins=(Margin("domain", "x is no odd multiple of pi/2", _to_pole),),
 )  # fmt: skip
 
 TANH = unary(
-    "tanh", "hyperbolic tangent", "y = tanh x;  dy = (1 - y^2) dx", float_result(np.tanh),
-    lambda xp, x, y: 1.0 - xp.square(y), analytic=True, ulps=2.0,
+    "tanh", "hyperbolic tangent", "y = tanh x;  dy = (1 - y^2) dx", np.tanh,
+    lambda xp, x, y: 1.0 - xp.square(y), analytic=True, ulps=2.0, scalar="tanh({0})",
 )  # fmt: skip
 
 

@@ -1,0 +1,5 @@
+"""Passes from a graph to a graph that computes the same bits with less: see `rewrite` and `identities`."""
+
+from gradproof_service.transforms.optimise.rewrite import optimise
+
+__all__ = ["optimise"]

@@ -1,0 +1,201 @@
+"""A finished plan: buffers allotted, calls prebound, regions ready. One thread uses it at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gradproof_service.arrays import Array
+from gradproof_service.transforms.evaluate import Step, Tick, call, no_tick
+from gradproof_service.transforms.plans.blocks import Blocks
+from gradproof_service.transforms.plans.memory import Arena
+from gradproof_service.transforms.plans.sketch import Region, Sketch
+from gradproof_service.transforms.plans.straight import (
+    aligned_operands,
+    layout,
+    tied,
+    writes_in_place,
+)
+
+
+class Bound:
+    """Runs a sketch: `run(arrays)` gives fresh outputs, whatever was returned before stays as it was.
+
+    The first run binds each task just before it runs it, so that buffers lie as the kernels' own
+    results do. A `Bound` whose run has raised is of no further use.
+    """
+
+    def __init__(self, sketch: Sketch, threads: int = 1) -> None:
+        self._sketch = sketch
+        self._threads = threads
+        self._env: list[Any] = [None] * len(sketch.graph.types)
+        self._arena = Arena()
+        self._owned: dict[int, Array] = {}
+        """Buffers in use, by the value that was written there."""
+        self._root = list(range(len(self._env)))
+        """The value in whose buffer a value lies: its own, or that of what it is a view of."""
+        self._last = _with_views(sketch)
+        self._tick: Tick = no_tick
+        self._calls: list[Callable[[], Any]] = []
+        self._ready = False
+        self._loose = sketch.loose
+        self._landing = [
+            self._allot(v) if sketch.fixed[v] else None for v in range(len(sketch.graph.inputs))
+        ]
+
+    def run(self, inputs: Sequence[Array], tick: Tick = no_tick) -> list[Array]:
+        """The outputs at these inputs, whose shapes and dtypes are those planned for."""
+        env = self._env
+        self._tick = tick
+        for i, (x, buffer) in enumerate(zip(inputs, self._landing, strict=True)):
+            if buffer is None:
+                env[i] = x
+            else:
+                np.copyto(buffer, x)
+        with np.errstate(all="ignore"):
+            if not self._ready:
+                self._bind_all()
+            elif tick is no_tick:
+                for one in self._calls:
+                    one()
+            else:
+                for one in self._calls:
+                    one()
+                    tick()
+        results = [self._result(v) for v in self._sketch.graph.outputs]
+        for v in self._loose:
+            env[v] = None
+        return results
+
+    def _result(self, v: int) -> Array:
+        x = self._env[v]
+        mine = not self._sketch.fixed[v] and v >= len(self._landing) and x.base is None
+        return x if mine and x.flags.owndata else np.array(x, order="K")
+
+    def _bind_all(self) -> None:
+        """Bind every task and run it."""
+        for step in self._sketch.constants:
+            self._put(step, call(step, [self._env[v] for v in step.operands]))
+        for n, task in enumerate(self._sketch.tasks):
+            done = len(self._calls)
+            self._bind(n, task)
+            for one in self._calls[done:]:
+                one()
+            self._tick()
+        self._ready = True
+
+    def _bind(self, n: int, task: Step | Region) -> None:
+        if isinstance(task, Region):
+            for step in task.sums:
+                self._allot(step.first)
+            blocks = Blocks(self._sketch, task, self._env, self._threads)
+            self._calls.append(lambda: blocks(self._tick))
+            touched = {v for step in (*task.steps, *task.sums) for v in step.operands}
+        else:
+            self._bind_step(n, task)
+            touched = {*task.operands, *range(task.first, task.first + len(task.site.outs))}
+        self._forget(n, touched)
+
+    def _bind_step(self, n: int, step: Step) -> None:
+        sketch, env = self._sketch, self._env
+        op, first = step.site.op, step.first
+        ready = all(sketch.fixed[v] for v in step.operands)
+        if not (ready and len(step.site.outs) == 1 and sketch.fixed[first]):
+            self._late(step)
+            return
+        xs = [env[v] for v in step.operands]
+        if op.moves:
+            seen = call(step, list(xs))
+            if np.may_share_memory(seen, xs[0]):
+                env[first] = seen
+                self._root[first] = self._root[step.operands[0]]
+                return
+        function = writes_in_place(step)
+        if function is None:
+            self._late(step)
+            return
+        args = aligned_operands(step, xs) if step.any_batched else xs
+        strides = None
+        if not all(x.flags.c_contiguous for x in xs):
+            strides = layout(np.asarray(call(step, list(xs))))
+        if strides is None and op.batching == "elementwise" and function is op.ufunc:
+            self._free_for(n, step)
+        self._calls.append(tied(function, args, self._allot(first, strides)))
+
+    def _late(self, step: Step) -> None:
+        """A call that looks its operands up when it runs."""
+        env, fixed = self._env, self._sketch.fixed
+        made = range(step.first, step.first + len(step.site.outs))
+        operands = step.operands
+        if len(made) == 1 and not fixed[step.first]:
+
+            def loose() -> None:
+                env[step.first] = np.asarray(call(step, [env[v] for v in operands], self._tick))
+
+            self._calls.append(loose)
+            return
+
+        def mixed() -> None:
+            self._put(step, call(step, [env[v] for v in operands], self._tick))
+
+        self._calls.append(mixed)
+
+    def _put(self, step: Step, result: Any) -> None:
+        """Store results: copied into the buffers of fixed values, as they are otherwise."""
+        parts = (result,) if len(step.site.outs) == 1 else result
+        for v, part in enumerate(parts, step.first):
+            y = np.asarray(part)
+            if not self._sketch.fixed[v] or self._sketch.constant[v]:
+                self._env[v] = y
+                continue
+            if v not in self._owned and self._env[v] is None:
+                self._allot(v, layout(y))
+            np.copyto(self._env[v], y)
+
+    def _allot(self, v: int, strides: Sequence[int] | None = None) -> Array:
+        t = self._sketch.graph.types[v]
+        array = self._arena.take(self._sketch.shapes[v], t.dtype, strides)
+        self._owned[v] = self._env[v] = array
+        return array
+
+    def _free_for(self, n: int, step: Step) -> None:
+        """Give back the buffer of a dying operand that the result can take over in place."""
+        shape, dtype = self._sketch.shapes[step.first], step.site.out.dtype
+        for v in step.operands:
+            owned = self._owned.get(v)
+            if owned is None or self._last[v] > n:
+                continue
+            alone = all(u == v or self._root[u] != v for u in step.operands)
+            if alone and owned.shape == shape and owned.dtype == dtype and owned.flags.c_contiguous:
+                self._arena.give_back(self._owned.pop(v))
+                return
+
+    def _forget(self, n: int, touched: set[int]) -> None:
+        """What nobody needs after a task: arrays are dropped, buffers are free for what comes."""
+        loose = [
+            v for v in touched
+            if not self._sketch.fixed[v] and self._last[v] <= n and v >= len(self._landing)
+        ]  # fmt: skip
+        if loose:
+            self._calls.append(partial(_drop, self._env, tuple(loose)))
+        for v in {self._root[u] for u in touched}:
+            if v in self._owned and self._last[v] <= n:
+                self._arena.give_back(self._owned.pop(v))
+
+
+def _drop(env: list[Any], values: tuple[int, ...]) -> None:
+    for v in values:
+        env[v] = None
+
+
+def _with_views(sketch: Sketch) -> list[int]:
+    """Last uses, an operand living as long as what may be a view of it."""
+    last = list(sketch.last)
+    for task in reversed(sketch.tasks):
+        if isinstance(task, Step) and task.site.op.moves:
+            v = task.operands[0]
+            last[v] = max(last[v], last[task.first])
+    return last

@@ -1,0 +1,72 @@
+"""Buffers of plans: aligned for vector units, used again as soon as nobody needs what they hold."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+
+from gradproof_service.arrays import Array, Shape
+
+ALIGNMENT: Final = 64
+"""Bytes; NumPy's arithmetic is twice as fast on operands that start at a cache line."""
+_MMAP_THRESHOLD: Final = -3
+_TRIM_THRESHOLD: Final = -1
+
+
+def aligned(nbytes: int) -> Array:
+    """So many uninitialised bytes that start at a multiple of `ALIGNMENT`."""
+    raw = np.empty(nbytes + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + nbytes]
+
+
+class Arena:
+    """Hands out buffers and takes them back; the one freed last is given first, it is still in the cache."""
+
+    def __init__(self) -> None:
+        self.nbytes = 0
+        """Bytes of all buffers ever made here: they live as long as the arena."""
+        self._free: dict[int, list[Array]] = {}
+        self._held: dict[int, Array] = {}
+
+    def take(self, shape: Shape, dtype: Any, strides: Sequence[int] | None = None) -> Array:
+        """A buffer of this shape; `strides` (in bytes) lay it out, C order by default."""
+        kind = np.dtype(dtype)
+        size = prod(shape) * kind.itemsize
+        start = 0
+        if strides is not None and size:
+            reach = [(n - 1) * s for n, s in zip(shape, strides, strict=True)]
+            size = kind.itemsize + sum(map(abs, reach))
+            start = -sum(r for r in reach if r < 0)
+        room = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
+        free = self._free.get(room)
+        if free:
+            raw = free.pop()
+        else:
+            raw = aligned(room)
+            self.nbytes += room
+        array = np.ndarray(shape, kind, raw.data, start, strides)
+        self._held[id(array)] = raw
+        return array
+
+    def give_back(self, array: Array) -> None:
+        """What `take` returned is free to be used again."""
+        raw = self._held.pop(id(array))
+        self._free.setdefault(len(raw), []).append(raw)
+
+
+def keep_freed_memory() -> bool:
+    """Tell the C library to keep big freed blocks for the next array; True when it could be told.
+
+    By default glibc gives every array of 128 KiB and more back to the system, and the next one pays
+    for its pages again: up to twice the time of a NumPy program. For a process's start; glibc only.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(mallopt(_MMAP_THRESHOLD, 32 << 20)) and bool(mallopt(_TRIM_THRESHOLD, 2**31 - 1))

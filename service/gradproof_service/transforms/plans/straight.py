@@ -1,0 +1,83 @@
+"""One node bound to its buffers: a call without arguments that does what the op's kernel does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from typing import Any, Final
+
+import numpy as np
+
+from gradproof_service.arrays import Array
+from gradproof_service.ops.record import Op, Site
+from gradproof_service.ops.reduction import LEAF
+from gradproof_service.transforms.evaluate import Step
+
+Call = Callable[[], Any]
+
+
+def writes_in_place(step: Step) -> Callable[..., Any] | None:
+    """`f(*operands, out)` for ops that can write where they are told, None for the others."""
+    op, site = step.site.op, step.site
+    if op.ufunc is not None and _fits(op, site):
+        return op.ufunc
+    if op.into is not None and (not step.any_batched or op.batching == "elementwise"):
+        into = op.into
+        return lambda *args: into(site, args[-1], *args[:-1])
+    if op.reduces and op.name in _REDUCERS and not step.any_batched:
+        return _reducer(op.name, site)
+    return None
+
+
+_REDUCERS: Final[dict[str, Any]] = {"sum": np.add, "max": np.maximum, "min": np.minimum}
+
+
+def _reducer(name: str, site: Site) -> Callable[..., Any] | None:
+    """A reduction that is one call of NumPy: no cast, and no sum that is added up in parts."""
+    x = site.ins[0]
+    if x.size > LEAF or x.dtype != site.out.dtype:
+        return None
+    reduce, axes, keep = _REDUCERS[name].reduce, site["axes"], site["keepdims"]
+    return lambda x, out: reduce(x, axes, None, out, keep)
+
+
+@lru_cache(maxsize=4096)
+def _natural(ufunc: Any, ins: tuple[Any, ...]) -> Any:
+    try:
+        return ufunc.resolve_dtypes((*ins, None))[-1]
+    except TypeError:
+        return None
+
+
+def _fits(op: Op, site: Site) -> bool:
+    """Whether the ufunc alone gives the declared dtype, as the kernel does."""
+    return _natural(op.ufunc, tuple([t.dtype for t in site.ins])) == site.out.dtype
+
+
+def aligned_operands(step: Step, xs: Sequence[Array]) -> list[Array]:
+    """Operands of an elementwise node with the axes of a batch where broadcasting wants them."""
+    rank = len(step.site.outs[0].shape)
+    found: list[Array] = []
+    for x, batched, t in zip(xs, step.batched, step.site.ins, strict=True):
+        short = rank - len(t.shape)
+        wide = batched and short
+        found.append(x.reshape(x.shape[:1] + (1,) * short + x.shape[1:]) if wide else x)
+    return found
+
+
+def layout(x: Array) -> tuple[int, ...] | None:
+    """The strides that a buffer needs to stand for this result, None for C order.
+
+    What comes later may add in the order in which an array lies in memory: a buffer must lie as
+    NumPy's own result does.
+    """
+    return None if x.flags.c_contiguous else x.strides
+
+
+_BY_NAME: Final = (np.maximum, np.minimum)
+"""Ufuncs that want `out` by name; the others are faster with it by position."""
+
+
+def tied(function: Callable[..., Any], xs: Sequence[Array], out: Array) -> Call:
+    """The call with its operands and its result tied to it."""
+    return partial(function, *xs, out=out) if function in _BY_NAME else partial(function, *xs, out)
