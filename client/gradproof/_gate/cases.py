@@ -24,8 +24,8 @@ SHARD: Final = re.compile(r"(?P<own>\d+)/(?P<of>\d+)")
 class Case:
     """One case of a run, in plain data.
 
-    `file` (from the root) and `line` are where its target stands, as far as the text tells; `written` is the place in
-    the configuration.
+    `file` (from the root) and `line` are where its target stands, or where the case is written when the target stands
+    in no file; `written` is how messages call its place in the configuration.
     """
 
     name: str
@@ -148,7 +148,8 @@ def _case(
     claim = table.claim.replace("{file}", container).replace("{name}", function)
     return Case(
         name, target, claim, table.claim_kind, table.at, table.wrt, table.outputs, table.skip,
-        config.settings_for(shown, table), shown, line, config.document.where(table.path),
+        config.settings_for(shown, table), shown or config.file,
+        line if shown else config.document.line(table.path), config.document.where(table.path),
     )  # fmt: skip
 
 

@@ -66,6 +66,7 @@ class Config:
     """The whole configuration; `root` is the folder of its file, from which every path in it counts."""
 
     root: Path
+    file: str
     document: Document
     baselines: Path | None
     pythonpath: tuple[str, ...]
@@ -117,6 +118,7 @@ def load(path: Path | None = None) -> Config:
     root = path.resolve().parent
     return Config(
         root=root,
+        file=path.name,
         document=document,
         baselines=None if folder is False else _inside(root, folder, document, (*start, "baselines")),
         pythonpath=given.get("pythonpath", ()),

@@ -123,7 +123,7 @@ def _why_wrong(failing: Sequence[Told], agreements: Sequence[Agreement]) -> str:
         return _of_finding(failing[0])
     worst = min(wrong, key=lambda a: (a.subject != "claim", a.digits))
     caused = next((t for t in failing if t.cause), None)
-    said = f"{worst.title}: {_numbers(worst)}"
+    said = f"{worst.title}: {numbers(worst)}"
     return f"{said}; {caused.cause}" if caused else said
 
 
@@ -131,7 +131,8 @@ def _of_finding(told: Told) -> str:
     return f"{told.code} {told.name}: {told.message}"
 
 
-def _numbers(a: Agreement) -> str:
+def numbers(a: Agreement) -> str:
+    """The worst entry of two sources, and how many entries are wrong."""
     at = f"{list(a.worst_index)}: " if a.worst_index else ""
     wrong = f"{a.entries_wrong} of {a.entries} entries wrong, worst " if a.entries > 1 else ""
     return f"{wrong}{at}{a.claimed:.10g} against {a.reference:.10g} ± {a.error_bar:.2g}"
@@ -259,12 +260,12 @@ def _place(case: Case, told: Sequence[Told], checked: Sequence[Checked], verdict
         for t in told:
             if t.fails and t.place.line:
                 return t.place
-    return Place(case.file, case.line) if case.file else Place()
+    return Place(case.file, case.line)
 
 
 def unreadable(
     case: Case, sentence: str, code: int = UNREADABLE, place: Place | None = None
 ) -> CaseResult:
     """The result of a case that could not be checked."""
-    at = place or (Place(case.file, case.line) if case.file else Place())
+    at = place or Place(case.file, case.line)
     return CaseResult(case.name, Verdict.ERROR, sentence, case.target, case.claim, at, code)

@@ -17,7 +17,7 @@ from gradproof._gate.baseline import committed
 from gradproof._gate.cache import prune
 from gradproof._gate.cases import Case, Shard, chosen, collect, matches
 from gradproof._gate.config import Config
-from gradproof._gate.result import CaseResult, GateResult
+from gradproof._gate.result import CaseResult, GateResult, Place
 from gradproof._gate.verdicts import MEANINGS, OPEN, Verdict
 from gradproof._gate.workers import Job, Task, Workers, checked, from_kept
 from gradproof._program import PRODUCER_VERSION
@@ -59,7 +59,7 @@ def run_gate(
         c for c in chosen(everything, asked.words, asked.shard) if not again or c.name in again
     ]
     results = _checked(config, cases, files, asked, progress, task)
-    gone = _gone(everything, files, asked, again) if task is checked else []
+    gone = _gone(config.root, everything, files, asked, again) if task is checked else []
     stopped = 0
     if asked.fail_fast:
         first = next((k for k, r in enumerate(results) if not r.passed), len(results))
@@ -136,7 +136,11 @@ def _out_of_time(case: Case, config: Config) -> CaseResult:
 
 
 def _gone(
-    everything: Sequence[Case], files: Mapping[str, Path], asked: Asked, again: frozenset[str]
+    root: Path,
+    everything: Sequence[Case],
+    files: Mapping[str, Path],
+    asked: Asked,
+    again: frozenset[str],
 ) -> list[CaseResult]:
     """A result for every baseline whose case is no longer there; a shard takes its part of them by name."""
     names = {case.name for case in everything}
@@ -146,6 +150,7 @@ def _gone(
             name,
             Verdict.GONE,
             f"{file.name} is a baseline of no case: bring the case back, or accept that it is gone",
+            place=Place(file.relative_to(root).as_posix(), 1),
             exit_code=MEANINGS[Verdict.GONE].exit_code,
         )
         for name, file in sorted(files.items())

@@ -52,8 +52,15 @@ def _service() -> typer.Typer:
     return family
 
 
+def _gate() -> typer.Typer:
+    from gradproof._cli.commands.gate import family
+
+    return family
+
+
 FAMILIES: Final[Mapping[tuple[str, ...], Callable[[], typer.Typer]]] = {
     ("check", "lint"): _verdict,
+    ("gate",): _gate,
     ("eval", "grad", "jacobian", "hessian"): _numbers,
     ("show", "convert"): _programs,
     ("ops", "explain"): _reference,
