@@ -17,6 +17,8 @@ from gradproof._cli.trouble import INTERRUPTED, guarded, say
 NEGATIVE: Final = re.compile(r"-(?:[\d.(]|[A-Za-z_]\w*(?:$|\W))")
 """An argument that is an expression with a minus in front, not an option."""
 SHORT: Final = ("-o", "-h")
+NO_EXPRESSIONS: Final = ("gate",)
+"""Commands whose arguments are no expressions, so that they may have more short options."""
 DEBUG: Final = "--debug"
 EXTRA: Final = "Got unexpected extra argument"
 OURS: Final = {
@@ -53,6 +55,8 @@ def read(arguments: Sequence[str]) -> Work:
 
 def with_negatives(arguments: Sequence[str]) -> list[str]:
     """The command, and behind it a space before each expression with a minus in front, such as `-x**2`."""
+    if arguments and arguments[0] in NO_EXPRESSIONS:
+        return list(arguments)
     return [
         f" {a}" if k and NEGATIVE.match(a) and not a.startswith(SHORT) else a
         for k, a in enumerate(arguments)
