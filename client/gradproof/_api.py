@@ -34,6 +34,7 @@ def check(
     structure: Mapping[str, str] | None = None,
     points: int = 1,
     prove: bool = False,
+    evidence: bool = False,
     save: str | Path | None = None,
     timeout_s: float | None = None,
     client: Client | None = None,
@@ -58,6 +59,7 @@ def check(
         structure=structure,
         points=points,
         prove=prove,
+        evidence=evidence,
         save=save,
         timeout_s=timeout_s,
     )

@@ -44,6 +44,7 @@ def run_check(
     structure: Mapping[str, str] | None = None,
     points: int = 1,
     prove: bool = False,
+    evidence: bool = False,
     save: str | Path | None = None,
     timeout_s: float | None = None,
 ) -> Report:
@@ -73,6 +74,7 @@ def run_check(
         suppress=suppress,
         select=select,
         prove=prove,
+        evidence=evidence,
     )
     ends = None if timeout_s is None else monotonic() + timeout_s
     asked = Asked(transport, wanted, claim, claim_kind, file is not None, ends)

@@ -66,6 +66,7 @@ class Client:
         structure: Mapping[str, str] | None = None,
         points: int = 1,
         prove: bool = False,
+        evidence: bool = False,
         save: str | Path | None = None,
         timeout_s: float | None = None,
     ) -> Report:
@@ -89,7 +90,8 @@ class Client:
 
         `points` above 1 checks at so many points, the given one and others inside the domain that `rng_seed`
         decides; the claim is then a function, called at each. `prove` plants faults into every claim that is
-        not wrong and counts those that this check catches (`Report.proofs`). `save` names a `.gpc` file for a
+        not wrong and counts those that this check catches (`Report.proofs`). `evidence` brings what pictures are
+        drawn from, for `Report.to_html` and notebooks. `save` names a `.gpc` file for a
         disagreement, made small; `replay` shows it again. Raises `GradproofError`; a wrong derivative is
         no exception but a verdict.
         """
@@ -113,6 +115,7 @@ class Client:
             structure=structure,
             points=points,
             prove=prove,
+            evidence=evidence,
             save=save,
             timeout_s=self._timeout(timeout_s),
         )
@@ -197,13 +200,30 @@ class Client:
 
 
 def connect(
-    address: str, *, timeout_s: float | None = None, connect_timeout_s: float = CONNECT_TIMEOUT_S
+    address: str,
+    *,
+    timeout_s: float | None = None,
+    connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    tls_ca: str | Path | None = None,
+    tls_cert: str | Path | None = None,
+    tls_key: str | Path | None = None,
+    token_file: str | Path | None = None,
 ) -> Client:
     """A client of the service at `host:port` or `unix:PATH`; raises `ServiceUnavailable` when nobody answers.
 
-    `timeout_s` is the time for each call, `connect_timeout_s` the time to find the service answering.
+    `timeout_s` is the time for each call, `connect_timeout_s` the time to find the service answering. `tls_ca` is a file
+    with the authorities to trust, or "system" for those of the machine; `tls_cert` and `tls_key` show who calls;
+    `token_file` holds a bearer token. With none of the four the environment is asked: `GRADPROOF_TLS_CA`,
+    `GRADPROOF_TLS_CERT`, `GRADPROOF_TLS_KEY`, `GRADPROOF_TOKEN_FILE`. Raises `AccessError` when the service does not admit
+    the caller.
     """
-    return Client(connect_transport(address, timeout_s=connect_timeout_s), timeout_s=timeout_s)
+    security = None
+    if any((tls_ca, tls_cert, tls_key, token_file)):
+        from gradproof._channel import Security
+
+        security = Security(tls_ca, tls_cert, tls_key, token_file)
+    transport = connect_transport(address, timeout_s=connect_timeout_s, security=security)
+    return Client(transport, timeout_s=timeout_s)
 
 
 _default: tuple[str, Client] | None = None

@@ -39,6 +39,7 @@ def options(
     order: int = 1,
     witness_evaluations: int | None = None,
     suppress: Sequence[str] = (),
+    evidence: bool = False,
     select: Sequence[str] = (),
     prove: bool = False,
 ) -> pb.Options:
@@ -70,6 +71,7 @@ def options(
         order=order,
         witness_evaluations=witness_evaluations,
         suppress=suppress,
+        evidence=evidence,
         select=select,
         prove=prove,
     )

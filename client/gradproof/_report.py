@@ -266,6 +266,19 @@ class Report:
                 return d.value
         return None
 
+    def to_html(self) -> str:
+        """One offline page with the verdict, the findings and, of a check with `evidence=True`, its pictures."""
+        from gradproof._html.page import Part, page
+        from gradproof._html.view import view_of
+
+        return page(f"gradproof: {self.name}", [Part("report", view_of(self))])
+
+    def _repr_html_(self) -> str:
+        from gradproof._html.page import fragment
+        from gradproof._html.view import view_of
+
+        return fragment(view_of(self))
+
     def to_dict(self) -> dict[str, Any]:
         """Everything in the report as plain values; equal reports give equal dicts."""
         from gradproof._report_plain import report_to_plain

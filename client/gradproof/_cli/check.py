@@ -54,6 +54,7 @@ class Asked:
     points: int = 1
     prove: bool = False
     save: Path | None = None
+    html: Path | None = None
     structure: tuple[str, ...] = ()
     suppress: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
@@ -76,6 +77,13 @@ def run_check(asked: Asked) -> int:
         asked.target, asked.claim, asked.at, asked.wrt, asked.outputs, asked.server, replayed=again, structure=asked.structure,
         source=asked.target if target is not None and target.kind == "expression" else "",
     )  # fmt: skip
+    if asked.html is not None:
+        from gradproof._html.page import Part
+        from gradproof._html.page import page as whole_page
+        from gradproof._html.view import view_of
+
+        view = view_of(report, title=case.title, text=case.source)
+        write_file(asked.html, whole_page(f"gradproof: {case.title}", [Part("report", view)]))
     page = page_for() if asked.out is None else Page()
     shown, case = shown_part(report, case)
     add_report(page, shown, case, notes(page, report, prove=asked.prove))
@@ -100,7 +108,7 @@ def _ask(asked: Asked, target: Target) -> Report:
             wrt=asked.wrt or None, outputs=asked.outputs or None, rtol=asked.rtol, atol=asked.atol,
             tau=asked.tau, structure=kinds or None, suppress=asked.suppress,
             select=asked.select, rng_seed=asked.rng_seed, profile=asked.profile, order=asked.order,
-            points=asked.points, prove=asked.prove, save=asked.save, timeout_s=asked.timeout_s,
+            points=asked.points, prove=asked.prove, evidence=asked.html is not None, save=asked.save, timeout_s=asked.timeout_s,
         )  # fmt: skip
 
 

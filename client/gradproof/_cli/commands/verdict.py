@@ -108,6 +108,13 @@ def check(
             help="write a disagreement to this .gpc file; `gradproof check FILE` shows it again",
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", rich_help_panel=PROOF,
+            help="draw the report as one offline page: step sweeps, heatmaps, the function node by node",
+        ),
+    ] = None,
     suppress: Suppress = None,
     select: Select = None,
     form: Format = "text",
@@ -129,7 +136,7 @@ def check(
         target, claim, claim_kind, tuple(at or ()), tuple(wrt or ()), tuple(output or ()),
         order=order, rtol=rtol, atol=atol, tau=tau, rng_seed=rng_seed, profile=profile, form=form,
         out=out, timeout_s=timeout, server=server, exit_zero=exit_zero, fail_level=fail_level,
-        points=points, prove=prove, save=save, structure=tuple(structure or ()),
+        points=points, prove=prove, save=save, html=html, structure=tuple(structure or ()),
         suppress=tuple(suppress or ()), select=tuple(select or ()),
     )  # fmt: skip
     return partial(run_check, asked)
