@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from gradproof._client import Client, connect
     from gradproof._errors import (
+        AccessError,
         DeadlineError,
         GradproofError,
         LimitError,
@@ -71,6 +72,7 @@ _HOME = {
     **dict.fromkeys(("Client", "connect"), "_client"),
     **dict.fromkeys(
         (
+            "AccessError",
             "DeadlineError",
             "GradproofError",
             "LimitError",
@@ -100,6 +102,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AccessError",
     "CheckedPoint",
     "Client",
     "Comparison",

@@ -7,7 +7,7 @@ imported when the first call is made.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -138,22 +138,18 @@ def code_digest() -> str:
     return made.hexdigest()
 
 
-def serve(
-    address: str = "",
-    *,
-    insecure: bool = False,
-    workers: int | None = None,
-    grace_s: float | None = None,
-) -> int:
-    """Serve until told to stop; the exit code. None means the service's own default."""
+def serve(file: Path | None = None, said: Sequence[tuple[str, str, str]] = ()) -> int:
+    """Serve until told to stop; the exit code. `said` are (where, setting, text) of the command line."""
     from gradproof_service.server import main
 
-    return main.serve(
-        address,
-        insecure=insecure,
-        workers=workers,
-        grace_s=main.GRACE_S if grace_s is None else grace_s,
-    )
+    return main.serve(file, said)
+
+
+def limits_page() -> list[str]:
+    """The limits of a service as lines of text."""
+    from gradproof_service.server.settings.configuration import limits_page as page
+
+    return page()
 
 
 def default_address() -> str:

@@ -6,7 +6,8 @@
       LimitError                   2   the request asks for more than the service is configured to give
       NotFoundError                2   a name that the service does not have
       DeadlineError                4   the time given was not enough
-      ServiceUnavailable           4   nobody answers at the address
+      ServiceUnavailable           4   nobody answers at the address, or the service has too much to do
+      AccessError                  4   the service does not admit the caller
       ServiceFault                 4   the service failed; the mistake is ours
 
 Every message is one sentence that stands alone: where, what was expected, what came, what to do.
@@ -65,7 +66,11 @@ class DeadlineError(GradproofError):
 
 
 class ServiceUnavailable(GradproofError):
-    """Nobody answers at the address."""
+    """Nobody answers at the address, or the service has too much to do at this moment."""
+
+
+class AccessError(GradproofError):
+    """The service does not admit the caller: a token or a certificate is missing, unknown or too old."""
 
 
 class ServiceFault(GradproofError):
@@ -73,7 +78,10 @@ class ServiceFault(GradproofError):
 
 
 INTERNAL: Final = "internal"
-FAULT_KINDS: Final = ("unreadable", "invalid", "limit", "deadline", "not found", INTERNAL)
+FAULT_KINDS: Final = (
+    "unreadable", "invalid", "limit", "deadline", "not found", "busy", "worker crashed",
+    "unauthenticated", INTERNAL,
+)  # fmt: skip
 """The kinds of fault that a service tells, by the words that travel."""
 
 
@@ -88,5 +96,9 @@ def fault(kind: str, message: str, field_path: str = "") -> GradproofError:
             return DeadlineError(message)
         case "not found":
             return NotFoundError(message)
+        case "busy":
+            return ServiceUnavailable(message)
+        case "unauthenticated":
+            return AccessError(message)
         case _:
             return ServiceFault(message)

@@ -7,7 +7,6 @@ an answer are fetched back. gRPC is imported with this module, and this module o
 from __future__ import annotations
 
 import contextlib
-import json
 import queue
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NoReturn, TypeVar
@@ -27,42 +26,18 @@ from gradproof_proto.v1 import derivative_pb2 as der
 from gradproof_proto.v1 import program_pb2 as pb
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from gradproof._channel import Security, open_channel
 from gradproof._errors import (
+    AccessError,
     GradproofError,
     LimitError,
     NotFoundError,
-    RequestError,
     ServiceFault,
     ServiceUnavailable,
     fault,
 )
 from gradproof._transport import CONNECT_TIMEOUT_S, AnswerProbe
 
-SERVICE_CONFIG: Final = {
-    "loadBalancingConfig": [{"round_robin": {}}],
-    "methodConfig": [
-        {
-            "name": [{}],
-            "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ],
-}
-OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
-    ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
-    ("grpc.enable_retries", 1),
-    # below the default of seconds, so that a service that restarts is found again at once
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.max_receive_message_length", MESSAGE_LIMIT),
-    ("grpc.max_send_message_length", MESSAGE_LIMIT),
-)
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 _KINDS: Final = {
     grpc.StatusCode.INVALID_ARGUMENT: "invalid",
@@ -71,6 +46,7 @@ _KINDS: Final = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: "limit",
     grpc.StatusCode.DEADLINE_EXCEEDED: "deadline",
     grpc.StatusCode.NOT_FOUND: "not found",
+    grpc.StatusCode.UNAUTHENTICATED: "unauthenticated",
 }
 Answer = TypeVar("Answer", bound=Message)
 Result = TypeVar("Result")
@@ -79,9 +55,15 @@ Result = TypeVar("Result")
 class RemoteTransport:
     """Calls a service over one channel; may be used from several threads."""
 
-    def __init__(self, address: str, *, connect_timeout_s: float = CONNECT_TIMEOUT_S) -> None:
-        self.address = _checked(address)
-        self._channel = grpc.insecure_channel(self.address, options=_options(self.address))
+    def __init__(
+        self,
+        address: str,
+        *,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        security: Security | None = None,
+    ) -> None:
+        self.address = address
+        self._channel = open_channel(address, security)
         self._derivatives: Any = derivative_pb2_grpc.DerivativeServiceStub(self._channel)
         self._catalogue: Any = catalogue_pb2_grpc.CatalogueServiceStub(self._channel)
         self._blobs: Any = blob_pb2_grpc.BlobServiceStub(self._channel)
@@ -180,6 +162,8 @@ class RemoteTransport:
         except grpc.RpcError as error:
             if _code(error) in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                 raise self._absent() from None
+            if _code(error) is grpc.StatusCode.UNAUTHENTICATED:
+                raise AccessError(f"{self.address}: {_said(error)[1]}") from None
             raise ServiceUnavailable(
                 f"{self.address}: something answers there, but it is no gradproof service; mend the address"
             ) from None
@@ -253,7 +237,7 @@ class RemoteTransport:
     def _raise(self, error: grpc.RpcError) -> NoReturn:
         code = _code(error)
         kind, message, field_path = _said(error)
-        if code is grpc.StatusCode.UNAVAILABLE:
+        if code is grpc.StatusCode.UNAVAILABLE and kind != "busy":
             raise self._absent() from None
         if code is grpc.StatusCode.UNIMPLEMENTED:
             raise ServiceFault(
@@ -273,25 +257,6 @@ class RemoteTransport:
             f"{self.address}: no gradproof service answers there; start one with `gradproof serve`, "
             "or leave the address out to compute in this process"
         )
-
-
-def _checked(address: str) -> str:
-    """The address as gRPC wants it; raises `RequestError` when it is none."""
-    if address.startswith("unix:") and len(address) > len("unix:"):
-        return address
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise RequestError(
-            f"server {address!r}: expected HOST:PORT or unix:PATH; for instance localhost:50250"
-        )
-    return address
-
-
-def _options(address: str) -> list[tuple[str, Any]]:
-    """A proxy is for other machines: one that the environment names is not asked for this one."""
-    host = address.rpartition(":")[0].strip("[]")
-    local = host in ("localhost", "::1") or host.startswith(("127.", "unix"))
-    return [*OPTIONS, ("grpc.enable_http_proxy", 0)] if local else list(OPTIONS)
 
 
 def _upload(content: bytes) -> Iterator[blob_pb2.PutBlobRequest]:

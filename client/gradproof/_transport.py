@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gradproof_proto.v1 import catalogue_pb2 as cat
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import derivative_pb2 as der
+
+if TYPE_CHECKING:
+    from gradproof._channel import Security
 
 SERVER_VARIABLE: Final = "GRADPROOF_SERVER"
 CONNECT_TIMEOUT_S: Final = 1.5
@@ -107,11 +110,14 @@ def embedded() -> Transport:
     return EmbeddedTransport()
 
 
-def connect(address: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Transport:
-    """A service at `host:port` or `unix:PATH`, found to be answering.
+def connect(
+    address: str, *, timeout_s: float = CONNECT_TIMEOUT_S, security: Security | None = None
+) -> Transport:
+    """A service at `host:port` or `unix:PATH`, found to be answering; `security` None means what the environment names.
 
-    Raises `ServiceUnavailable` when nobody answers within `timeout_s`, `RequestError` when it is no address.
+    Raises `ServiceUnavailable` when nobody answers within `timeout_s`, `AccessError` when the service does not admit the
+    caller, `RequestError` when it is no address or a file cannot be used.
     """
     from gradproof._remote import RemoteTransport
 
-    return RemoteTransport(address, connect_timeout_s=timeout_s)
+    return RemoteTransport(address, connect_timeout_s=timeout_s, security=security)

@@ -25,7 +25,10 @@ from gradproof_proto.tensors import from_tensor, to_tensor
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import derivative_pb2 as der
 from gradproof_proto.writer import ProgramWriter
+from gradproof_service.graph.limits import Limits
+from gradproof_service.server.settings.configuration import Configuration, Workers
 
+from tests.service.server.faulty import called, faulty_server
 from tests.service.server.harness import ServerThread, cubic, point, slow, two_outputs
 
 
@@ -148,7 +151,7 @@ def test_a_forgotten_blob_is_put_again(server: ServerThread, remote: Any) -> Non
     """A blob that is forgotten between the question and the call costs a second try, not an error."""
     x = np.random.default_rng(2).standard_normal(700_000)
     request = der.EvaluateRequest(program=cubic(), point=point(x=x))
-    store = server.application.blobs
+    store = server.server.blobs
     missing = store.missing
     calls = 0
 
@@ -173,58 +176,43 @@ def test_a_request_that_cannot_be_made_smaller_is_refused(remote: Any) -> None:
         remote.check(request)
 
 
-def test_an_answer_that_cannot_be_made_smaller_is_refused(
-    server: ServerThread, remote: Any
-) -> None:
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A transport to a server whose workers do as the name of a function says."""
+    with faulty_server(monkeypatch) as running:
+        transport = connect(running.address)
+        yield transport
+        transport.close()
+
+
+def test_an_answer_that_cannot_be_made_smaller_is_refused(faulty: Any) -> None:
     """Too many findings for one message: the refusal comes from the service and says what to do."""
-    answer = der.EvaluateResponse()
-    for _ in range(60_000):
-        answer.findings.add(message="m" * 100)
-    server.application.evaluate = lambda request, tick: answer  # type: ignore[assignment, method-assign]
-    try:
-        with pytest.raises(LimitError, match="fewer outputs"):
-            remote.evaluate(der.EvaluateRequest(program=cubic(), point=point(x=1.0)))
-    finally:
-        del server.application.evaluate
+    with pytest.raises(LimitError, match="fewer outputs"):
+        faulty.evaluate(der.EvaluateRequest(program=called("wordy"), point=point(x=1.0)))
 
 
 def test_a_mistake_of_ours_shows_nothing_of_its_inside(
-    server: ServerThread, remote: Any, caplog: pytest.LogCaptureFixture
+    faulty: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The caller reads one short sentence, the log holds the traceback."""
-
-    def broken(request: object, tick: object) -> None:
-        raise ValueError("secret inside")
-
-    server.application.check = broken  # type: ignore[assignment, method-assign]
-    try:
-        with pytest.raises(ServiceFault) as caught:
-            remote.check(der.CheckRequest(program=cubic(), point=point(x=1.0)))
-    finally:
-        del server.application.check
+    with pytest.raises(ServiceFault) as caught:
+        faulty.check(der.CheckRequest(program=called("broken"), point=point(x=1.0)))
+    assert "(ValueError)" in str(caught.value)
     assert "secret" not in str(caught.value)
     assert "Traceback" not in str(caught.value)
     assert caught.value.exit_code == 4
     assert "secret inside" in caplog.text
 
 
-def test_running_out_of_memory_is_a_limit(server: ServerThread, remote: Any) -> None:
+def test_running_out_of_memory_is_a_limit(faulty: Any) -> None:
     """A MemoryError asks the caller for less and is no failure of the service."""
-
-    def hungry(request: object, tick: object) -> None:
-        raise MemoryError
-
-    server.application.check = hungry  # type: ignore[assignment, method-assign]
-    try:
-        with pytest.raises(LimitError, match="memory"):
-            remote.check(der.CheckRequest(program=cubic(), point=point(x=1.0)))
-    finally:
-        del server.application.check
+    with pytest.raises(LimitError, match="memory"):
+        faulty.check(der.CheckRequest(program=called("hungry"), point=point(x=1.0)))
 
 
-def test_a_deadline_frees_the_thread() -> None:
-    """After a call was given up, the one thread there is serves the next at once."""
-    with ServerThread(threads=1) as running:
+def test_a_deadline_frees_the_worker() -> None:
+    """After a call was given up, the one worker there is serves the next at once."""
+    with ServerThread(configuration=Configuration(workers=Workers(count=1))) as running:
         transport = connect(running.address)
         request = der.EvaluateRequest(program=slow(), point=point(x=1.0))
         for _ in range(2):
@@ -238,9 +226,9 @@ def test_a_deadline_frees_the_thread() -> None:
 
 def test_the_service_has_a_deadline_of_its_own() -> None:
     """A call without a deadline ends at the service's."""
-    with ServerThread(longest_call_s=0.3) as running:
+    with ServerThread(configuration=Configuration(limits=Limits(seconds=1))) as running:
         transport = connect(running.address)
-        with pytest.raises(Exception, match=r"did not finish in time and was stopped after 0\.3 s"):
+        with pytest.raises(Exception, match=r"did not finish in time and was stopped after 1 s"):
             transport.evaluate(der.EvaluateRequest(program=slow(), point=point(x=1.0)))
         transport.close()
 

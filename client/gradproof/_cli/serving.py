@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from gradproof._cli.asking import service
 from gradproof._cli.page import write
@@ -22,11 +24,22 @@ def run_health(server: str, timeout_s: float | None) -> int:
     return AGREES if state == "serving" else FAILED
 
 
-def run_serve(address: str, *, insecure: bool, workers: int | None, grace_s: float | None) -> int:
-    """Serve until stopped; the exit code is the service's own."""
+def run_serve(file: Path | None, said: Sequence[tuple[str, str, str]]) -> int:
+    """Serve until stopped; the exit code is the service's own. `said` are (option, setting, text)."""
     try:
         from gradproof._embedded import serve
 
-        return serve(address, insecure=insecure, workers=workers, grace_s=grace_s)
+        return serve(file, said)
     except ImportError as error:
         raise Mistake(f"the service cannot be started here: {error}") from error
+
+
+def settings(pairs: Sequence[str]) -> list[tuple[str, str, str]]:
+    """The settings of `--set NAME=VALUE`."""
+    found: list[tuple[str, str, str]] = []
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise Mistake(f"--set {pair!r}: expected NAME=VALUE, such as limits.nodes=100000")
+        found.append(("--set", name.strip(), text))
+    return found

@@ -22,30 +22,30 @@ def _row(default: float, unit: str, protects: str, *, most: float = 1 << 62) -> 
 class Limits:
     """The limits of a service, all of them whole numbers above zero; one reached is a refusal that names it."""
 
-    nodes: int = _row(5_000_000, "nodes", "time and memory to read and type one program")
-    functions: int = _row(100_000, "functions", "time to read one program")
-    elements: int = _row(1 << 28, "elements", "memory of one array (2 GiB of float64)")
+    nodes: int = _row(5_000_000, "nodes", "reading and typing one program")
+    functions: int = _row(100_000, "functions", "reading one program")
+    elements: int = _row(1 << 28, "elements", "memory of one array")
     live_elements: int = _row(
-        1 << 29, "elements", "memory of one evaluation, all its points and seeds together (4 GiB)"
+        1 << 29, "elements", "memory of one evaluation"
     )
     jacobian_elements: int = _row(1 << 26, "elements", "memory of one dense Jacobian block")
     work: int = _row(
-        10**13, "operations", "the processor, from the estimated cost of one evaluation"
+        10**13, "operations", "the processor, from one evaluation"
     )
-    call_depth: int = _row(64, "functions", "the depth of functions that call each other")
+    call_depth: int = _row(64, "functions", "the stack, from nested calls")
     points: int = _row(1000, "points", "the processor, from one draw of points")
-    seconds: int = _row(600, "seconds", "the processor, from a call that names no end of its own")
+    seconds: int = _row(600, "seconds", "the processor, from one call")
     message_bytes: int = _row(
-        4 << 20, "bytes", "memory while a message arrives; more travels as blobs", most=1 << 30
+        4 << 20, "bytes", "memory, from one message", most=1 << 30
     )
-    blob_bytes: int = _row(1 << 30, "bytes", "memory for blobs, all of them together")
-    worker_bytes: int = _row(8 << 30, "bytes", "memory of the machine, from one worker")
-    calls: int = _row(4096, "calls", "memory for calls that are open at once", most=1 << 20)
-    queue: int = _row(512, "calls", "the wait: more calls in line are told to come back later")
-    probes: int = _row(16, "probes", "processes: an open probe has a worker of its own", most=4096)
-    connections: int = _row(8192, "connections", "descriptors, from clients that hold connections")
-    streams: int = _row(256, "streams", "other clients, from one connection", most=1 << 20)
-    sessions: int = _row(4096, "sessions", "memory for sessions that are open at once")
+    blob_bytes: int = _row(1 << 30, "bytes", "memory for all blobs")
+    worker_bytes: int = _row(8 << 30, "bytes", "the machine, from one worker")
+    calls: int = _row(4096, "calls", "memory for open calls", most=1 << 20)
+    queue: int = _row(512, "calls", "the wait in line for a worker")
+    probes: int = _row(16, "probes", "processes, one for each open probe", most=4096)
+    connections: int = _row(8192, "connections", "descriptors, from open connections")
+    streams: int = _row(256, "streams", "others, from one connection", most=1 << 20)
+    sessions: int = _row(4096, "sessions", "memory for open sessions")
     documents: int = _row(256, "documents", "memory of one session")
 
 

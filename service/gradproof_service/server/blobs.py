@@ -42,6 +42,11 @@ class BlobStore:
         self._arriving = 0
         self._lock = threading.Lock()
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes kept now."""
+        return self._held
+
     def put(self, content: bytes) -> pb.BlobRef:
         """Keep these bytes; raises `Fault` when they are more than the store may hold."""
         self.check_size(len(content))

@@ -12,7 +12,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from gradproof_service.diagnostic import Fault
@@ -39,6 +39,8 @@ class Story:
 
     attempts: int = 0
     worker: int = 0
+    more: dict[str, object] = field(default_factory=dict[str, object])
+    """Further fields of the log line, such as a document and its version."""
 
 
 STORY: ContextVar[Story | None] = ContextVar("story", default=None)

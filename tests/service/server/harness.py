@@ -13,16 +13,19 @@ from gradproof_proto.v1 import program_pb2 as pb
 from gradproof_proto.writer import FunctionWriter, ProgramWriter
 from gradproof_service.server.address import Address, parse_address
 from gradproof_service.server.grpc_server import GrpcServer
+from gradproof_service.server.settings.configuration import Configuration
 
 
 class ServerThread:
     """A context in which a server runs; `address` is where."""
 
-    def __init__(self, address: str = "127.0.0.1:0", **options: Any) -> None:
+    def __init__(
+        self, address: str = "127.0.0.1:0", configuration: Configuration | None = None
+    ) -> None:
         self.address = ""
         self.server: Any = None
         self._asked = parse_address(address)
-        self._options = options
+        self._configuration = configuration
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -50,7 +53,7 @@ class ServerThread:
             self._ready.set()
 
     async def _serve(self) -> None:
-        server = GrpcServer(self._asked, **self._options)
+        server = GrpcServer(self._asked, self._configuration)
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         where: Address = await server.start()
         self.server = server

@@ -19,7 +19,8 @@ import pytest
 from gradproof_proto.v1 import blob_pb2, blob_pb2_grpc, derivative_pb2_grpc
 from gradproof_proto.v1 import derivative_pb2 as der
 from gradproof_service.server.address import AddressError, parse_address
-from gradproof_service.server.grpc_server import OPTIONS, SERVICES
+from gradproof_service.server.grpc_server import SERVICES, options
+from gradproof_service.server.settings.configuration import Configuration, Workers
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
@@ -28,7 +29,11 @@ from grpc_status import rpc_status
 
 from tests.service.server.harness import ServerThread, cubic, point, slow
 
-SERVE = "from gradproof_service.server.main import serve; raise SystemExit(serve({address!r}, grace_s={grace}))"
+SERVE = """
+from gradproof_service.server.main import serve
+said = [("", "listen.address", {address!r}), ("", "operation.grace_s", "{grace}")]
+raise SystemExit(serve(said=said))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +173,10 @@ def test_a_blob_that_is_not_what_it_says_is_refused(
 
 def test_a_caller_who_leaves_frees_the_thread() -> None:
     """A cancelled call stops working, so the only thread serves the next."""
-    with ServerThread(workers=1) as running, grpc.insecure_channel(running.address) as opened:
+    with (
+        ServerThread(configuration=Configuration(workers=Workers(count=1))) as running,
+        grpc.insecure_channel(running.address) as opened,
+    ):
         stub = derivative_pb2_grpc.DerivativeServiceStub(opened)
         left = stub.Evaluate.future(der.EvaluateRequest(program=slow(), point=point(x=1.0)))
         health_pb2_grpc.HealthStub(opened).Check(health_pb2.HealthCheckRequest(), timeout=5)
@@ -237,19 +245,19 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 
 def test_the_options_are_hardened() -> None:
     """Each bound that keeps a stranger from tying the service up is set."""
-    options = dict(OPTIONS)
-    assert options["grpc.max_receive_message_length"] == 4 << 20
-    assert options["grpc.absolute_max_metadata_size"] == 16 << 10
-    assert options["grpc.server.max_pending_requests"] == 20_000
-    assert options["grpc.server.max_pending_requests_hard_limit"] == 30_000
-    assert options["grpc.max_concurrent_streams"] == 256
-    assert options["grpc.server_handshake_timeout_ms"] == 10_000
-    assert options["grpc.max_connection_idle_ms"] == 5 * 60_000
-    assert options["grpc.max_connection_age_ms"] == 30 * 60_000
-    assert options["grpc.max_connection_age_grace_ms"] == 2 * 60_000
-    assert options["grpc.keepalive_time_ms"] == 60_000
-    assert options["grpc.keepalive_timeout_ms"] == 20_000
-    assert options["grpc.http2.min_ping_interval_without_data_ms"] == 10_000
+    bounds = dict(options())
+    assert bounds["grpc.max_receive_message_length"] == 4 << 20
+    assert bounds["grpc.absolute_max_metadata_size"] == 16 << 10
+    assert bounds["grpc.server.max_pending_requests"] == 20_000
+    assert bounds["grpc.server.max_pending_requests_hard_limit"] == 30_000
+    assert bounds["grpc.max_concurrent_streams"] == 256
+    assert bounds["grpc.server_handshake_timeout_ms"] == 10_000
+    assert bounds["grpc.max_connection_idle_ms"] == 5 * 60_000
+    assert bounds["grpc.max_connection_age_ms"] == 30 * 60_000
+    assert bounds["grpc.max_connection_age_grace_ms"] == 2 * 60_000
+    assert bounds["grpc.keepalive_time_ms"] == 60_000
+    assert bounds["grpc.keepalive_timeout_ms"] == 20_000
+    assert bounds["grpc.http2.min_ping_interval_without_data_ms"] == 10_000
 
 
 def started(address: str, grace: float = 5.0) -> tuple[subprocess.Popen[str], str]:

@@ -21,6 +21,7 @@ import gradproof_service
 from gradproof_service.graph.limits import Limits
 from gradproof_service.server.workers.nursery_process import ANSWER, COMMAND, FORK, KILL
 
+MODULE: Final = "gradproof_service.server.workers.nursery_process"
 READY_S: Final = 60.0
 """Longest wait until everything is loaded, on a machine that is very busy."""
 FORK_S: Final = 10.0
@@ -57,12 +58,11 @@ class Nursery:
         }
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 our own interpreter and module
-                [
-                    sys.executable, "-P", "-m",
-                    "gradproof_service.server.workers.nursery_process", json.dumps(settings),
-                ],
-                stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=self._environment(),
-            )  # fmt: skip
+                [sys.executable, "-P", "-m", MODULE, json.dumps(settings)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env=self._environment(),
+            )
         ours.setblocking(False)
         self._commands = ours
 

@@ -17,12 +17,11 @@ from typing import Final
 
 from gradproof_service.diagnostic import Fault, FaultKind
 from gradproof_service.graph.limits import Limits
+from gradproof_service.server.settings.configuration import Workers
 from gradproof_service.server.workers.frames import RESULT_NOTE, Frame, Kind
 from gradproof_service.server.workers.handle import Handle, WorkerEnded
 from gradproof_service.server.workers.nursery import Nursery, NurseryError
 
-TASKS: Final = 2000
-"""Tasks after which a worker is replaced."""
 STICK_S: Final = 0.2
 """How long a call waits for the worker that knows its document while others are free."""
 STOP_S: Final = 0.02
@@ -46,12 +45,12 @@ class _Waiter:
 class Pool:
     """`size` workers at work at once, one more ready, and further ones for probes. Runs on one event loop."""
 
-    def __init__(self, nursery: Nursery, size: int, limits: Limits, recycle_bytes: int) -> None:
+    def __init__(self, nursery: Nursery, size: int, limits: Limits, workers: Workers) -> None:
         self.size = size
         self.deaths = 0
         self._nursery = nursery
         self._limits = limits
-        self._recycle_bytes = recycle_bytes
+        self._workers = workers
         self._idle: list[Handle] = []
         self._busy: set[Handle] = set()
         self._apart: set[Handle] = set()
@@ -139,7 +138,7 @@ class Pool:
         """The worker has done its task."""
         if worker in self._busy and not worker.ended:
             self._busy.discard(worker)
-            if worker.tasks >= TASKS or worker.resident_bytes > self._recycle_bytes:
+            if self._worn(worker):
                 self._end(worker)
             else:
                 self._idle.append(worker)
@@ -177,6 +176,13 @@ class Pool:
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
         self._nursery.close()
+
+    def _worn(self, worker: Handle) -> bool:
+        """Whether it is time to replace a worker, before what it has collected becomes a burden."""
+        return (
+            worker.tasks >= self._workers.recycle_tasks
+            or worker.resident_bytes > self._workers.recycle_bytes
+        )
 
     def _given(self, worker: Handle, affinity: str) -> Handle:
         self._idle.remove(worker)

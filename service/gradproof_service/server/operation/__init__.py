@@ -1,0 +1,1 @@
+"""Running a service: logs, metrics, traces and health."""

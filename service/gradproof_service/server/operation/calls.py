@@ -1,0 +1,112 @@
+"""What is seen of every call: its log line, its metrics, its trace."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import secrets
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import grpc
+
+from gradproof_service.server.compute import STORY, Story
+
+REQUEST_ID: Final = "x-request-id"
+QUIET: Final = ("/grpc.health.v1.Health/",)
+"""Methods that probes call again and again: they are measured but not told."""
+FAILED: Final = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
+_HARMLESS: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_log: Final = logging.getLogger("gradproof.calls")
+Context = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A call that has ended."""
+
+    method: str
+    """As in the path: `gradproof.v1.DerivativeService/Check`."""
+    code: str
+    seconds: float
+
+
+class Meter(Protocol):
+    """Counts calls."""
+
+    def begin(self, method: str, context: Context) -> contextlib.AbstractContextManager[None]:
+        """A block around a call that runs."""
+        ...
+
+    def end(self, seen: Seen) -> None:
+        """A call has ended."""
+        ...
+
+
+class CallLog:
+    """Gives each call an id, measures it, and says in the log what became of it."""
+
+    def __init__(self, meters: Sequence[Meter] = (), *, tell_all: bool = False) -> None:
+        self._meters = meters
+        self._tell_all = tell_all
+
+    @contextlib.contextmanager
+    def call(self, method: str, context: Context) -> Generator[None]:
+        """A block around one call."""
+        request_id = _request_id(context)
+        context.set_trailing_metadata(((REQUEST_ID, request_id),))
+        story = Story()
+        token = STORY.set(story)
+        start = time.perf_counter()
+        gone = True
+        try:
+            with contextlib.ExitStack() as running:
+                for meter in self._meters:
+                    running.enter_context(meter.begin(method, context))
+                yield
+            gone = False
+        except Exception:
+            gone = False
+            raise
+        finally:
+            STORY.reset(token)
+            code = "CANCELLED" if gone else _code(context)
+            seen = Seen(method.lstrip("/"), code, time.perf_counter() - start)
+            for meter in self._meters:
+                meter.end(seen)
+            self._tell(seen, story, request_id, context)
+
+    def _tell(self, seen: Seen, story: Story, request_id: str, context: Context) -> None:
+        level = logging.ERROR if seen.code in FAILED else logging.INFO
+        told = self._tell_all or seen.code != "OK" or story.attempts > 1
+        if not told or f"/{seen.method}".startswith(QUIET) or not _log.isEnabledFor(level):
+            return
+        extra: dict[str, object] = {
+            "request_id": request_id,
+            "method": seen.method,
+            "code": seen.code,
+            "seconds": round(seen.seconds, 6),
+            "attempts": story.attempts,
+            "worker": story.worker,
+        } | story.more  # fmt: skip
+        if seen.code != "OK":
+            extra["peer"] = context.peer()
+        _log.log(level, "call", extra=extra)
+
+
+def _request_id(context: Context) -> str:
+    """The caller's own id when it can stand in a log, else a new one."""
+    for key, value in context.invocation_metadata() or ():
+        if key == REQUEST_ID and _HARMLESS.fullmatch(str(value)):
+            return str(value)
+    return secrets.token_hex(8)
+
+
+def _code(context: Context) -> str:
+    code = context.code()
+    if isinstance(code, grpc.StatusCode):
+        return code.name
+    return next((c.name for c in grpc.StatusCode if c.value[0] == code), "OK")
