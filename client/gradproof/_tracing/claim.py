@@ -70,6 +70,8 @@ def _record(
     if tape.node_count > MAX_NODES:
         return None
     names = list(parts)
+    # of one output, each is called after its input: so the service sees what else the claim returns
+    plain = len({output for output, *_ in names}) == 1 and not any(second for *_, second in names)
     place = return_place(claim)
     row = 0 if place is None else tape.writer.location(location(place))
     for k, (name, part) in enumerate(parts.items()):
@@ -78,7 +80,7 @@ def _record(
             given = tape.function.node(
                 "gp.positive", [given], loc=row, name=f"returned-{name[1] or name[0]}"
             )
-        tape.function.output(given, f"claim{k}" if len(parts) > 1 else "claim")
+        tape.function.output(given, name[1] if plain and name[1] else f"claim{k}")
         if not all(_equal(part, c, claims[0]) for c in claims if _key(c) == name):
             return None
     for c in claims:

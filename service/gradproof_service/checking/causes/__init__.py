@@ -18,6 +18,7 @@ from gradproof_service.checking.causes.fingerprints import FINGERPRINTS, PLACES,
 from gradproof_service.checking.causes.flow import flow_of
 from gradproof_service.checking.causes.localise import localise
 from gradproof_service.checking.causes.mismatch import Match, Mismatch
+from gradproof_service.checking.causes.telling import Culprit
 from gradproof_service.checking.causes.walk import walk
 from gradproof_service.checking.scene import Scene
 from gradproof_service.diagnostic import Location
@@ -119,11 +120,26 @@ def find_cause(
         with suppress(*_TROUBLE):
             culprit = walk(m, claim_graph, claim_inputs, result_index)
     best = _cause(matches)
-    if culprit is None:
-        return best
-    if best is None:
-        best = Cause("F17", NAMES["F17"][0], culprit.text, 1.0)
+    return best if culprit is None else _with(best, culprit)
+
+
+def _with(best: Cause | None, culprit: Culprit) -> Cause:
+    """The cause with the line of the claim.
+
+    What mending that line has shown is believed before a form that says little, and before a place
+    in the function that only the numbers speak for.
+    """
+    if best is None or (culprit.code and best.code in _YIELDS and best.code != culprit.code):
+        code = culprit.code or "F17"
+        best = Cause(
+            code, NAMES[code][0], culprit.text, 1.0,
+            nodes=best.nodes if best else (), locations=best.locations if best else (),
+        )  # fmt: skip
     return replace(best, culprit=culprit.locations, culprit_text=culprit.text)
+
+
+_YIELDS = ("F05", "F06", "F10", "F11", "F13", "F15", "F16")
+"""Causes that a line of the claim which was mended is believed before."""
 
 
 _SETTLES = ("F08",)

@@ -193,18 +193,26 @@ def one_branch(m: Mismatch) -> Iterable[Match]:
     telling: Array = np.asarray((m.significant(m.reference) | m.wrong).any(axis=0))
     for label, value in _values(m, wrong.size):
         flat = value.reshape(-1)
-        least = 4 if label == m.input_name else 8
-        if telling.sum() < least:
-            continue
+        own = label == m.input_name
         for text, other, mask in (("<", ">=", flat < 0), (">", "<=", flat > 0)):
             good, bad = int((~mask & telling).sum()), int((mask & telling).sum())
-            if min(good, bad) >= 2 and np.array_equal(wrong[telling], mask[telling]):
+            if not np.array_equal(wrong[telling], mask[telling]):
+                continue
+            few = own and good + bad >= 3 and min(good, bad) >= 1 and _one_factor(m)
+            if few or (good + bad >= (4 if own else 8) and min(good, bad) >= 2):
                 says = (
                     f"right where {label} {other} 0 ({good}), wrong in all {plural(bad, 'entry')} "
                     f"where {label} {text} 0: one branch is mistaken"
                 )
                 yield Match("F13", says, 1.0, True)
                 return
+
+
+def _one_factor(m: Mismatch) -> bool:
+    """Whether every wrong entry is off by one and the same factor."""
+    wrong = m.wrong & m.significant(m.reference)
+    ratio = m.claimed[wrong] / m.reference[wrong]
+    return ratio.size > 0 and bool(np.ptp(ratio) <= 1e-6 * np.abs(ratio).max())
 
 
 def _values(m: Mismatch, size: int) -> Iterator[tuple[str, Array]]:

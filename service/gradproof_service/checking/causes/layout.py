@@ -26,15 +26,33 @@ def permuted(m: Mismatch) -> Iterable[Match]:
             if found:
                 yield from found
                 return
-    if m.reference.size >= 4 and len(np.unique(m.reference)) > m.reference.size // 2:
-        order, true_order = np.argsort(m.claimed, axis=None), np.argsort(m.reference, axis=None)
-        shuffled = np.empty(m.reference.size)
-        shuffled[order] = m.reference.reshape(-1)[true_order]
-        shuffled = shuffled.reshape(m.claimed.shape)
-        if not (np.abs(m.gap).max() <= 1e-4 * np.abs(m.reference).max()):
+    if m.reference.size >= 4 and np.abs(m.gap).max() > 1e-4 * np.abs(m.reference).max():
+        for whole in (True, False) if len(m.claimed) > 1 else (True,):
+            shuffled = _shuffled(m, whole)
+            if shuffled is None:
+                continue
             moved = int(m.wrong.sum())
-            text = f"claimed holds the true entries in another order, {plural(moved, 'entry')} moved: indices are mixed up"
-            yield from m.matched("F03", text, shuffled, least=0.999)
+            each = "" if whole else f" in each of {len(m.claimed)} rows"
+            text = f"claimed holds the true entries in another order{each}, {plural(moved, 'entry')} moved: indices are mixed up"
+            found = list(m.matched("F03", text, shuffled, least=0.999))
+            if found:
+                yield from found
+                return
+
+
+def _shuffled(m: Mismatch, whole: bool) -> Array | None:
+    """The true entries in the order of the claimed ones, over everything or row by row.
+
+    None where too few of them differ from each other for their order to tell anything.
+    """
+    r = m.reference.reshape(1, -1) if whole else m.reference
+    distinct = [len(np.unique(row[row != 0])) for row in r]
+    if max(distinct) < 3 or sum(distinct) < np.count_nonzero(r) // 2:
+        return None
+    made = np.empty(r.shape)
+    order = np.argsort(m.claimed.reshape(r.shape), axis=1)
+    np.put_along_axis(made, order, np.sort(r, axis=1), axis=1)
+    return made.reshape(m.reference.shape)
 
 
 def _layouts(m: Mismatch) -> Iterator[tuple[str, Array]]:
@@ -120,21 +138,26 @@ def missing_slice(m: Mismatch) -> Iterable[Match]:
 
 
 def confined(m: Mismatch) -> Iterable[Match]:
-    """Wrong in few entries or one slice."""
-    wrong = m.wrong
-    if not wrong.any() or wrong.all() or wrong.size < 2:
+    """Wrong in few entries or one slice; of a rule, in few entries whatever the seed."""
+    wrong = m.wrong if m.own_rows else np.asarray(m.wrong.any(axis=0, keepdims=True))
+    if not wrong.any() or wrong.size < 2:
         return
+    shape = (*m.lead_shape, *m.in_shape) if m.own_rows else m.in_shape
     if wrong.sum() == 1:
-        at = tuple(int(k) for k in np.argwhere(wrong)[0])
-        index = [int(k) for k in np.argwhere(wrong.reshape(*m.lead_shape, *m.in_shape))[0]]
-        c, r = float(m.claimed[at]), float(m.reference[at])
+        row, column = (int(k) for k in np.argwhere(wrong)[0])
+        row = row if m.own_rows else int(np.argmax(np.abs(m.gap[:, column])))
+        index = [int(k) for k in np.argwhere(wrong.reshape(shape))[0]]
+        c, r = float(m.claimed[row, column]), float(m.reference[row, column])
         ratio = f", {c / r:.7g} times as much" if r and c else ""
-        text = f"only the entry at {index} is wrong: claimed {c:.8g}, true {r:.8g}{ratio}"
+        seed = "" if m.own_rows else f" for seed {row}"
+        text = f"only the entry at {index} is wrong: claimed {c:.8g}, true {r:.8g}{ratio}{seed}"
         yield Match("F15", text, 1.0, True, weak=True)
+        return
+    if wrong.all():
         return
     where = _where(m, wrong)
     if not where and wrong.mean() <= 0.5:
-        places = np.argwhere(wrong.reshape(*m.lead_shape, *m.in_shape))[:3]
+        places = np.argwhere(wrong.reshape(shape))[:3]
         where = f"in {int(wrong.sum())} entries, the first at {', '.join(str([int(k) for k in at]) for at in places)},"
     if where:
         text = f"wrong {where} and right in the other {plural(int((~wrong).sum()), 'entry')}"
@@ -142,15 +165,27 @@ def confined(m: Mismatch) -> Iterable[Match]:
         return
     right = _where(m, ~wrong)
     if right:
-        text = f"right {right} only, wrong in {plural(int(wrong.sum()), 'entry')} elsewhere"
+        text = f"right {right} only, wrong in {plural(int(wrong.sum()), 'entry')} elsewhere{_factor(m)}"
         yield Match("F15", text, 1.0, True, weak=True)
+
+
+def _factor(m: Mismatch) -> str:
+    """By what constant the wrong entries are off, when there is one."""
+    wrong = m.wrong & m.significant(m.reference)
+    if not wrong.any() or (m.wrong & ~wrong).any():
+        return ""
+    ratio = m.claimed[wrong] / m.reference[wrong]
+    c = float(np.median(ratio))
+    return f" by the factor {c:.6g}" if np.allclose(ratio, c, rtol=1e-6, atol=0) else ""
 
 
 def _where(m: Mismatch, mask: Array) -> str:
     """The smallest slices of one axis that hold the whole mask, in words; "" when they hold all."""
-    array = mask.reshape(*m.lead_shape, *m.in_shape)
-    lead = len(m.lead_shape)
-    out = m.scene.graph.output_names[m.o] if m.own_rows else "the seeds"
+    if not m.own_rows and len(mask) > 1:
+        mask = np.asarray(mask.any(axis=0, keepdims=True))
+    lead = len(m.lead_shape) if m.own_rows else 0
+    array = mask.reshape(*m.lead_shape[:lead], *m.in_shape)
+    out = m.scene.graph.output_names[m.o]
     best: tuple[float, str] = (0.75, "")
     for axis, n in enumerate(array.shape):
         others = tuple(a for a in range(array.ndim) if a != axis)

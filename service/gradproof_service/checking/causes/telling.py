@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradproof_service.checking.causes.known import Likeness
 from gradproof_service.checking.causes.reading import Reading, maker
 from gradproof_service.diagnostic import Location
+
+LINES = 4
+"""Most lines that are named; more would say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,10 @@ class Culprit:
     locations: tuple[Location, ...]
     factor: float = 0.0
     """What the accused value must be multiplied by, 0 when it is not off by a factor."""
+    code: str = ""
+    """The class of mistake, "" when the proof does not show it."""
+    mends: int = 1
+    """How many of the claim's wrong answers come right by the proof."""
 
 
 def said(r: Reading, values: Sequence[int], text: str) -> Culprit:
@@ -28,6 +35,16 @@ def said(r: Reading, values: Sequence[int], text: str) -> Culprit:
     places = dict.fromkeys(r.claim.location(n) for n in nodes)
     labels = tuple(dict.fromkeys(r.claim.node_label(n) for n in nodes))
     return Culprit(f"in the claim {text}", labels, tuple(p for p in places if p))
+
+
+def extended(r: Reading, found: Culprit, more: Sequence[int]) -> Culprit:
+    """The accusation with more values that could be meant, as far as so many lines still say something."""
+    made = r.claim.producer()
+    places = dict.fromkeys((*found.locations, *(r.claim.location(made[u]) for u in more)))
+    labels = dict.fromkeys((*found.nodes, *(r.claim.node_label(made[u]) for u in more)))
+    return replace(
+        found, nodes=tuple(labels)[:LINES], locations=tuple(p for p in places if p)[:LINES]
+    )
 
 
 def operands(r: Reading, v: int) -> str:

@@ -14,14 +14,20 @@ import numpy as np
 
 from gradproof_service.arrays import Array
 from gradproof_service.checking.causes.known import Known, Likeness
+from gradproof_service.checking.causes.mending import slipped, with_step
 from gradproof_service.checking.causes.mismatch import Mismatch
 from gradproof_service.checking.causes.reading import Reading, equal, maker, read
-from gradproof_service.checking.causes.telling import Culprit, label, operands, said, told
+from gradproof_service.checking.causes.telling import (
+    LINES,
+    Culprit,
+    extended,
+    label,
+    operands,
+    said,
+    told,
+)
 from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.upcast import upcast
-
-LINES = 4
-"""Most lines named when none can be proved."""
 
 
 def walk(
@@ -46,10 +52,34 @@ def _culprit(r: Reading, m: Mismatch) -> Culprit | None:
     if not region:
         return None
     doubtful = _doubtful(r, region)
+    slip, lesser = slipped(r, _cone(r), m.scene.tick)
+    found = slip
+    if slip is None or slip.mends < r.wrong_count:
+        proved = _best(r, region, doubtful)
+        if slip is None or (proved is not None and proved.mends > slip.mends):
+            found = proved or _unproved(r, region, doubtful)
+    return None if found is None else extended(r, found, lesser if found.mends == 1 else ())
+
+
+def _best(r: Reading, region: Sequence[int], doubtful: Sequence[int]) -> Culprit | None:
+    """The first value whose proof mends the most of the claim's wrong answers."""
+    best: tuple[int, Culprit] | None = None
     for v in sorted({*region, *doubtful}):
         found = _proved(r, v) if v in region else _mended(r, v)
-        if found is not None:
-            return _widened(r, v, found, region, doubtful)
+        if found is not None and (best is None or found.mends > best[1].mends):
+            best = v, found
+            if found.mends == r.wrong_count:
+                break
+    if r.wrong_count > 1 and (best is None or best[1].mends < r.wrong_count):
+        for v in _cone(r):
+            found = None if v in region or v in doubtful else _proved(r, v)
+            if found is not None and found.mends > (best[1].mends if best else 1):
+                best = v, found
+    return None if best is None else _widened(r, *best, region, doubtful)
+
+
+def _unproved(r: Reading, region: Sequence[int], doubtful: Sequence[int]) -> Culprit:
+    """Every line that remains when no quantity in place of one value makes the claim right."""
     edge = [v for v in region if all(u not in region for u in r.steps[maker(r, v)].operands)]
     read = {u for v in edge for u in r.steps[maker(r, v)].operands}
     lines = sorted({*edge, *(u for u in doubtful if u in read)})
@@ -60,6 +90,18 @@ def _culprit(r: Reading, m: Mismatch) -> Culprit | None:
         r,
         lines,
         "one of these lines is wrong, or what is made of them: they match nothing that the right derivative is made of",
+    )
+
+
+def _cone(r: Reading) -> list[int]:
+    """Every float value that the answer in question is made of and that varies with the inputs, in order."""
+    needed = {r.output}
+    for k in sorted(r.steps, reverse=True):
+        step = r.steps[k]
+        if any(k + n in needed for n in range(len(step.site.outs))):
+            needed.update(step.operands)
+    return sorted(
+        v for v in needed if maker(r, v) >= 0 and r.varies(v) and r.claim.types[v].is_float
     )
 
 
@@ -81,33 +123,26 @@ def _widened(
             stack += [w for w in steps[maker(r, u)].operands if w in region]
     edge = sorted(u for u in above if not any(w in region for w in steps[maker(r, u)].operands))
     more = [*edge, *sorted(above - set(edge), reverse=True)]
-    if r.alike.get(v) or found.factor:
-        readers = [u for u in (*region, *doubtful) if v in steps[maker(r, u)].operands]
-        if found.factor:
-            readers = [
-                u
-                for u in sorted({*region, *doubtful})
-                if u > v and r.settles(u, r.batch(u) * found.factor)
-            ]
+    readers = [u for u in _cone(r) if v in steps[maker(r, u)].operands]
+    if found.factor:
+        more += readers
+        more += [
+            u for u in sorted({*region, *doubtful})
+            if u > v and u not in more and r.settles(u, r.batch(u) * found.factor)
+        ]  # fmt: skip
+    elif r.alike.get(v):
         more += [u for u in readers if u not in above]
-    made = r.claim.producer()
-    places = dict.fromkeys((*found.locations, *(r.claim.location(made[u]) for u in more)))
-    labels = dict.fromkeys((*found.nodes, *(r.claim.node_label(made[u]) for u in more)))
-    return replace(
-        found, nodes=tuple(labels)[:LINES], locations=tuple(p for p in places if p)[:LINES]
-    )
+    else:
+        given = steps[maker(r, v)].operands
+        more += [u for u in doubtful if u in given]
+    return extended(r, found, more)
 
 
 def _doubtful(r: Reading, region: Sequence[int]) -> list[int]:
     """Values before the region that are alike something known only up to a factor or a transpose."""
-    needed = set(region)
-    for k in sorted(r.steps, reverse=True):
-        step = r.steps[k]
-        if any(k + n in needed for n in range(len(step.site.outs))):
-            needed.update(step.operands)
     return sorted(
-        v for v in needed
-        if v not in region and maker(r, v) >= 0 and r.varies(v) and r.alike.get(v)
+        v for v in _cone(r)
+        if v not in region and r.alike.get(v)
         and not any(a.factor == 1.0 and not a.transposed for a in r.alike[v])
     )  # fmt: skip
 
@@ -117,10 +152,16 @@ def _mended(r: Reading, v: int) -> Culprit | None:
     here = r.batch(v)
     for alike in r.alike[v]:
         value = alike.known.value.reshape(len(here), -1)
-        if value.size == here.size and r.settles(v, value.reshape(here.shape)):
-            text = f"{label(r, v)} is {told(alike)} where {alike.known.label} itself makes the claim right"
-            factor = 0.0 if alike.transposed else 1.0 / alike.factor
-            return replace(said(r, [v], text), factor=factor)
+        for sign, minus in ((1.0, ""), (-1.0, "-1 * ")):
+            if value.size != here.size:
+                continue
+            mends = r.settles(v, sign * value.reshape(here.shape))
+            if mends:
+                right = f"{minus}{alike.known.label}" if minus else f"{alike.known.label} itself"
+                text = f"{label(r, v)} is {told(alike)} where {right} makes the claim right"
+                factor = 0.0 if alike.transposed else sign / alike.factor
+                code = "F03" if alike.transposed else "F01"
+                return replace(said(r, [v], text), factor=factor, code=code, mends=mends)
     return None
 
 
@@ -167,36 +208,43 @@ def _right(r: Reading, v: int, factor: float | None) -> bool:
 def _proved(r: Reading, v: int) -> Culprit | None:
     """The accusation of one value when a right quantity in its place settles the claim."""
     here = r.batch(v)
-    for known in _replacements(r, v):
-        for turned in (False, True) if len(known.shape) == 2 == here.ndim - 1 else (False,):
-            value = known.value.reshape(len(here), *known.shape)
-            value = np.swapaxes(value, -1, -2) if turned else value
-            if value.shape != here.shape and value.size == here.size:
-                value = value.reshape(here.shape)
-            if value.shape == here.shape and not equal(value, here) and r.settles(v, value):
-                shown = f"{known.label}, transposed," if turned else known.label
-                return _wrong(r, v, shown)
+    for known, value in _replacements(r, v):
+        mends = 0 if equal(value, here) else r.settles(v, value)
+        if mends:
+            return replace(_wrong(r, v, known.label, value), mends=mends)
     found = None if r.alike.get(v) else _misused(r, v)
     if found is not None:
         return found
     sizes = r.words.sizes
     for c in (-1.0, 2.0, 0.5, *(float(n) for n in sizes.counts), *(1.0 / n for n in sizes.counts)):
-        if r.settles(v, here * c):
+        mends = r.settles(v, here * c)
+        if mends:
             named = sizes.name(1.0 / c)
             says = f"it is {named.text if named else 1 / c} times what it should be"
             story = f" ({named.story})" if named and named.story else ""
             text = f"{label(r, v)} is the first wrong value: {says}{story}{operands(r, v)}"
-            return replace(said(r, [v], text), factor=c)
+            return replace(said(r, [v], text), factor=c, code="F01", mends=mends)
     return None
 
 
-def _replacements(r: Reading, v: int) -> Iterator[Known]:
+def _replacements(r: Reading, v: int) -> Iterator[tuple[Known, Array]]:
+    """Everything known that has the form of a value, as it is and transposed."""
+    here = r.batch(v)
     known = r.words.by_size.get(r.claim.types[v].size, [])
-    for kind in ("cotangent", "slope", "value"):
-        yield from (k for k in known if k.kind == kind)
+    kinds = ("cotangent", "slope", "value", *(("derived",) if r.wrong_count > 1 else ()))
+    for kind in kinds:
+        for k in known:
+            if k.kind != kind:
+                continue
+            value = k.value.reshape(len(here), *k.shape)
+            yield k, value.reshape(here.shape)
+            if len(k.shape) == 2 == here.ndim - 1:
+                turned = np.swapaxes(value, -1, -2)
+                if turned.shape == here.shape:
+                    yield replace(k, label=f"{k.label}, transposed,"), turned
 
 
-def _wrong(r: Reading, v: int, expected: str) -> Culprit:
+def _wrong(r: Reading, v: int, expected: str, right: Array) -> Culprit:
     """The sentence for a proved value: also when it is an operand that is the wrong one."""
     found = _misused(r, v)
     if found is not None:
@@ -205,7 +253,7 @@ def _wrong(r: Reading, v: int, expected: str) -> Culprit:
         text = f"{label(r, v)} is {told(r.alike[v][0])}; with {expected} in its place the claim is right"
     else:
         text = f"{label(r, v)} matches nothing{operands(r, v)}; with {expected} in its place the claim is right"
-    return said(r, [v], text)
+    return with_step(r, v, right, said(r, [v], text))
 
 
 def _misused(r: Reading, v: int) -> Culprit | None:
@@ -215,14 +263,23 @@ def _misused(r: Reading, v: int) -> Culprit | None:
         if not r.alike.get(u) or not r.varies(u):
             continue
         here = r.batch(u)
-        for known in _replacements(r, u):
-            value = known.value.reshape(len(here), -1)
-            if value.size != here.size or equal(value.reshape(here.shape), here):
-                continue
-            if r.settles(u, value.reshape(here.shape), only=at):
+        for known, value in _replacements(r, u):
+            mends = 0 if equal(value, here) else r.settles(u, value, only=at)
+            if mends:
                 stands = r.alike[u][0]
-                return said(  # the step that is missing may belong to either line
-                    r, [v, u] if maker(r, u) >= 0 else [v],
-                    f"{label(r, v)} uses {told(stands)} where {known.label} belongs; with it the claim is right",
-                )  # fmt: skip
+                text = f"{label(r, v)} uses {told(stands)} where {known.label} belongs; with it the claim is right"
+                # the step that is missing may belong to either line
+                found = said(r, [v, u] if maker(r, u) >= 0 else [v], text)
+                code = _confused(stands, known)
+                found = replace(found, code=code, mends=mends)
+                return found if code else with_step(r, u, value, found)
     return None
+
+
+def _confused(stands: Likeness, belongs: Known) -> str:
+    """The class of a value used in place of another one."""
+    if belongs.kind in ("value", "derived") and stands.known.kind in ("value", "derived"):
+        return "F10"
+    if stands.known.label.startswith(f"{belongs.label} through"):
+        return "F05"
+    return ""
