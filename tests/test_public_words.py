@@ -13,6 +13,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("proto", "service", "client", "tests", "deploy", ".ci")
+LEFT_BEHIND = frozenset(
+    {"__pycache__", ".gradproof"}
+)  # what Python and the gate leave in a working folder
 NOT_TEXT = frozenset({".gpb", ".npy", ".npz", ".onnx", ".png", ".pyc"})
 
 # Each pattern is written so that it does not match itself.
@@ -35,7 +38,7 @@ def project_files() -> Iterator[Path]:
     top = [path for path in ROOT.iterdir() if path.is_file()]
     below = [path for name in ROOMS for path in (ROOT / name).rglob("*") if path.is_file()]
     for path in sorted(top + below):
-        if path.suffix not in NOT_TEXT and "__pycache__" not in path.parts:
+        if path.suffix not in NOT_TEXT and LEFT_BEHIND.isdisjoint(path.parts):
             yield path
 
 
