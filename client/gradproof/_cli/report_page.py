@@ -18,7 +18,7 @@ from gradproof._cli.case import Case
 from gradproof._cli.findings_page import ILL_TYPED, add_findings
 from gradproof._cli.frames import add_frame, label
 from gradproof._cli.page import Page
-from gradproof._cli.report_parts import SOURCES, Shown, name_of
+from gradproof._cli.report_parts import SOURCES, Shown, name_of, profile_of
 from gradproof._cli.report_tail import add_agreement, add_carriage, add_next, add_options
 
 VERDICTS: Final = {
@@ -28,12 +28,12 @@ VERDICTS: Final = {
     pb.VERDICT_UNSPECIFIED: ("?", "nothing was compared", "bold yellow"),
 }
 REASONS: Final = {
-    "kink": "the point stands at a kink, any slope between the one-sided ones is right",
+    "kink": "any slope between the one-sided ones is right at a kink",
     "noise": "rounding in the function is too loud at this point",
     "domain": "the point is too close to the edge of the domain",
     "overflow": "a value is not finite there",
     "budget": "not all entries could be looked at within the budget",
-    "convention": "the two follow different conventions at a tie",
+    "convention": "any slope between the one-sided ones is right at a kink, and {profile} gives another",
 }
 BLOCKS: Final = 3
 """Wrong or unclear pairs that are told in full; the others are named."""
@@ -116,9 +116,11 @@ def _pairs(shown: Shown, comparisons: Sequence[pb.Comparison]) -> None:
     if len(right) <= BLOCKS:
         for c in right:
             checked = f", {numbers.plural(c.entries, 'entry', 'entries')}" if c.entries > 1 else ""
+            ours = c.reason != "convention"
+            by = "" if ours else f", by {profile_of(shown.report.options)}'s convention at a kink"
             shown.row(
                 name_of(shown.report, c),
-                f"the {_kind(c)} is right to {numbers.digits(c.digits)}{checked}",
+                f"the {_kind(c)} is right to {numbers.digits(c.digits)}{checked}{by}",
                 "green",
                 mark="✓ ",
             )
@@ -174,8 +176,9 @@ def _block(shown: Shown, c: pb.Comparison) -> None:
         shown.row(name_of(report, c), text, style, mark="✗ " if wrong else "? ")
         _worst(page, c)
         if not wrong:
-            because = c.detail or REASONS.get(
-                c.reason, f"the error bar is wider than tau ({c.reason or 'noise'})"
+            known = REASONS.get(c.reason, "").format(profile=profile_of(report.options))
+            because = (
+                c.detail or known or f"the error bar is wider than tau ({c.reason or 'noise'})"
             )
             page.wrap(f"because {because}", "      ", first="    ")
     index = _finding_of(report, c)
@@ -194,7 +197,7 @@ def _block(shown: Shown, c: pb.Comparison) -> None:
 
 def _state(c: pb.Comparison, against: str) -> str:
     if c.verdict != pb.VERDICT_DISAGREES:
-        return "unclear"
+        return "open at a kink" if c.reason in ("kink", "convention") else "unclear"
     return "wrong" if c.subject == pb.SOURCE_CLAIM else f"not equal to {against}"
 
 

@@ -59,6 +59,13 @@ def name_of(report: pb.Report, c: pb.Comparison | pb.Derivative) -> str:
     return derivative_name(c.output, c.input, c.second_input or c.input, named=named, order=order)
 
 
+def profile_of(options: pb.Options) -> str:
+    """The library whose conventions a check follows, such as `jax`; `gradproof` for its own."""
+    if options.profile in (pb.PROFILE_UNSPECIFIED, pb.PROFILE_NUMPY):
+        return "gradproof"
+    return pb.Profile.Name(options.profile).removeprefix("PROFILE_").lower()
+
+
 def first_reason(reason: str) -> str:
     """Why the best road was closed, without why the lesser ones were: usually it is the same."""
     best = re.split(r"; (?=(?:array|namespace|scalar) tracing)", reason)[0]

@@ -8,7 +8,7 @@ from typing import Final
 from gradproof_proto.v1 import check_pb2 as pb
 
 from gradproof._cli import numbers
-from gradproof._cli.report_parts import SECOND_ORDER, SOURCES, Shown, first_reason
+from gradproof._cli.report_parts import SECOND_ORDER, SOURCES, Shown, first_reason, profile_of
 
 ROADS: Final = {
     pb.CARRIAGE_ARRAY_TRACE: "was recorded as NumPy calls",
@@ -60,8 +60,8 @@ def add_options(shown: Shown) -> None:
         said.append(f"tau {o.tau:g}")
     if o.rng_seed:
         said.append(f"rng seed {o.rng_seed}")
-    if o.profile not in (pb.PROFILE_UNSPECIFIED, pb.PROFILE_NUMPY):
-        said.append(f"profile {pb.Profile.Name(o.profile).removeprefix('PROFILE_').lower()}")
+    if (profile := profile_of(o)) != "gradproof":
+        said.append(f"profile {profile}")
     if shown.report.suppressed:
         shown.page.add(
             (f"  {numbers.plural(shown.report.suppressed, 'finding')} suppressed", "dim")

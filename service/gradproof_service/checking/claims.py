@@ -14,8 +14,9 @@ from gradproof_service.checking.claim_form import (
     seeds_of,
 )
 from gradproof_service.checking.claim_told import differs, differs_unformed, note_precision
-from gradproof_service.checking.compare import KAPPA, Held, compare
+from gradproof_service.checking.compare import KAPPA, ROW_FLOOR, Held, compare
 from gradproof_service.checking.judge import Expected, Judge, pair_of
+from gradproof_service.checking.kinks import at_kink
 from gradproof_service.checking.prove import prove
 from gradproof_service.checking.reference import Block
 from gradproof_service.checking.report import Block as Given
@@ -33,6 +34,9 @@ RTOL = 5e-7
 RTOL_COARSE = 1e-4
 """Relative error forgiven in a claim when the caller states none, in float64 and in float32: the
 first between what a float32 temporary costs (6e-8) and the smallest mistake worth accusing (1e-6)."""
+BLUR = 2.0**-21
+"""Part of the norm of its terms by which a float32 temporary may move what a rule returns: the sum
+itself may be far smaller than its terms."""
 NOTHING = 2.0**-62
 """Part of |f| / |x| below which no formula in float64 can be held to a slope: what a saturated
 unit loses is lost whichever way its derivative is written."""
@@ -83,8 +87,8 @@ def judge_values(
         judge.claimed.append(Given(claim.kind, pair.output, pair.input, claimed, pair.second_input))
     if claim.kind is not Kind.JVP and judge.scene.graph.types[i].structure not in FREE:
         claimed, expected = _on_manifold(judge.scene, i, claimed, expected)
-    if seeds is None and i in judge.sides:
-        expected = _at_kink(judge, o, i, claimed, expected)
+    if block is not None:
+        expected = at_kink(judge, claim.kind, o, i, claimed, expected, seeds)
     _compare(judge, claim, o, i, claimed, expected, seeds, eps)
 
 
@@ -98,11 +102,16 @@ def _compare(
     nothing = (
         NOTHING * judge.scene.magnitude(o, i) if seeds is None else _nothing(judge, o, i, seeds)
     )
-    forgiven = rtol * np.abs(expected.value) + (options.atol or 0.0) + nothing
+    forgiven = rtol * np.abs(expected.value)
+    if options.rtol is None:
+        forgiven = np.maximum(forgiven, expected.blur)
+    forgiven = forgiven + (options.atol or 0.0) + nothing
     forgiven = forgiven * ~_single(judge, claim, o, i, claimed, expected, seeds, rtol, eps)
     pair = pair_of(judge, claim, o, i)
 
     floor = judge.scene.floor(o, i, expected.value, expected.bar)
+    if seeds is not None:
+        floor = np.maximum(floor, _usual(judge, o, i, seeds))
 
     def hold(given: Array) -> Held:
         return compare(
@@ -115,6 +124,8 @@ def _compare(
 
     held = hold(claimed)
     comparison = held.comparison
+    if expected.by_convention and comparison.verdict is Verdict.AGREES:
+        comparison = replace(comparison, reason="convention")
     judge.comparisons.append(comparison)
     if comparison.verdict is Verdict.DISAGREES:
         judge.findings.append(differs(judge, claim, o, i, held, claimed, expected, seeds))
@@ -137,7 +148,9 @@ def _single(
     with np.errstate(all="ignore"):
         error = claimed.astype(np.float64).reshape(expected.value.shape) - expected.value
         flat = seeds.reshape(len(seeds), -1).astype(np.float64)
-        found = single_faults(error, KAPPA * SLACK * expected.bar, flat, *turned, rtol)
+        found = single_faults(
+            error, expected.value, KAPPA * SLACK * expected.bar, flat, *turned, rtol
+        )
     return np.broadcast_to(found, expected.value.shape)
 
 
@@ -189,6 +202,17 @@ def _unrolled(judge: Judge, o: int, i: int, rows: Array, at: tuple[int, ...]) ->
     return tuple(int(k) for k in np.unravel_index(flat, scene.block_shape(o, i)))
 
 
+def _usual(judge: Judge, o: int, i: int, seeds: Array) -> Array:
+    """For each seed (seeds, 1) the size below which what it gives needs no relative accuracy.
+
+    A sparse seed may meet zeros only, where there is nothing that an error could be relative to.
+    """
+    block = judge.reference.blocks[o, i].value
+    top = float(np.abs(block[np.isfinite(block)]).max(initial=0.0))
+    size = np.sqrt(np.square(seeds.reshape(len(seeds), -1)).sum(axis=1, keepdims=True))
+    return ROW_FLOOR * top * size
+
+
 def _nothing(judge: Judge, o: int, i: int, seeds: Array) -> Array:
     """The same for a rule: each seed weighs by its size, (seeds, 1)."""
     size = np.abs(seeds.reshape(len(seeds), -1)).sum(axis=1, keepdims=True)
@@ -203,7 +227,8 @@ def _expected(claim: Claim, block: Block, seeds: Array | None, eps: float) -> Ex
     value, bar = (block.value, block.bar) if vjp else (block.value.T, block.bar.T)
     with np.errstate(all="ignore"):
         rounding = eps * (np.abs(flat) @ np.abs(value))
-        return Expected(flat @ value, np.abs(flat) @ bar + rounding)
+        blur = BLUR * np.sqrt(np.square(flat) @ np.square(value))
+        return Expected(flat @ value, np.abs(flat) @ bar + rounding, blur=blur)
 
 
 def _on_manifold(
@@ -216,30 +241,4 @@ def _on_manifold(
     bar = expected.bar + project(structure, np.abs(x), expected.bar) + 2.0**-51 * np.abs(value)
     return project(structure, x, rows).reshape(claimed.shape), replace(
         expected, value=value, bar=np.abs(bar)
-    )
-
-
-def _at_kink(judge: Judge, o: int, i: int, claimed: Array, expected: Expected) -> Expected:
-    """At a kink any slope between the one-sided ones is right, and none outside of them.
-
-    A slope inside is left undecided; one outside is held against the nearer end of the interval,
-    whose own error bars it already contains.
-    """
-    at = sum(judge.scene.size_out(p) for p in judge.scene.outs[: judge.scene.outs.index(o)])
-    rows = slice(at, at + judge.scene.size_out(o))
-    low, high = judge.sides[i].low[rows], judge.sides[i].high[rows]
-    given = claimed.astype(np.float64).reshape(expected.value.shape)
-    known = np.isfinite(low) & np.isfinite(high)
-    if not known.any():
-        return expected
-    with np.errstate(all="ignore"):
-        inside = known & (low <= given) & (given <= high)
-        end = np.where(given < low, low, high)
-        outside = known & ~inside
-    return replace(
-        expected,
-        value=np.where(outside, end, expected.value),
-        bar=np.where(outside, 2.0**-50 * np.abs(end), expected.bar),
-        doubt=np.where(inside, np.inf, 0.0),
-        reason="kink" if inside.any() else expected.reason,
     )

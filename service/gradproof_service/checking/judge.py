@@ -41,6 +41,8 @@ class Judge:
     proofs: list[Proof] = field(default_factory=list[Proof])
     comparisons: list[Comparison] = field(default_factory=list[Comparison])
     findings: list[Finding] = field(default_factory=list[Finding])
+    kinked: set[str] | None = None
+    """Ops that stand exactly on a kink at the point, once they have been looked for."""
     claimed: list[Given] = field(default_factory=list[Given])
     """Whole claims as they were compared, kept when evidence is asked for."""
     coarse: dict[float, dict[tuple[int, int], Block]] = field(
@@ -80,12 +82,18 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The reference in the claim's form: values, error bars, and the doubt in which no claim is accused."""
+    """The reference in the claim's form: values, error bars, and the doubt in which no claim is accused.
+
+    `blur` is what a float32 temporary may move a rule's results by, forgiven where nothing is said.
+    """
 
     value: Array
     bar: Array
     doubt: Array | float = 0.0
     reason: str = "noise"
+    blur: Array | float = 0.0
+    by_convention: bool = False
+    """Whether some slope at a kink is another library's, by the profile, and not ours."""
 
 
 def pair_of(judge: Judge, claim: Claim, o: int, i: int) -> Pair:
