@@ -46,15 +46,19 @@ def accept(config: Config, result: CaseResult, reason: str) -> Path:
         if result.verdict is Verdict.GONE:
             path.unlink()
             return path
-        text = parse(result.baseline, result.name).accepted(reason).text()
-        incoming = config.root / INCOMING
-        incoming.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(incoming / path.name, text.encode())
-        (incoming / path.name).replace(path)
+        put(parse(result.baseline, result.name).accepted(reason).text(), path, config.root)
     except OSError as error:
         raise TargetError(f"{path}: the baseline cannot be written, {error}") from error
     return path
+
+
+def put(text: str, path: Path, root: Path) -> None:
+    """Write a baseline's text, at once or not at all; raises `OSError`."""
+    incoming = root / INCOMING
+    incoming.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(incoming / path.name, text.encode())
+    (incoming / path.name).replace(path)
 
 
 def acceptable(result: CaseResult) -> bool:
