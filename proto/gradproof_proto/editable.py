@@ -82,7 +82,7 @@ class Editable:
     """One version of a program whose entry function can be edited.
 
     `rows` say what makes each value, `order` holds the nodes as they stand, `rank` grows along that order (only the order
-    of ranks means anything), `uses` counts the operands and outputs that read a value.
+    of ranks means anything; the outputs of a node share one), `uses` counts the operands and outputs that read a value.
     """
 
     base: ProgramColumns
@@ -194,7 +194,7 @@ def editable(program: pb.Program) -> Editable:
         rows.extend([Further(n)] * (n_out - 1))
     outputs = dict(zip(entry.output_names, entry.outputs, strict=True))
     uses = np.bincount([*operands, *entry.outputs], minlength=len(rows)).tolist()
-    rank = [float(v) for v in range(len(rows))]
+    rank = [float(row.node if isinstance(row, Further) else v) for v, row in enumerate(rows)]
     return Editable(base, Places(base.types, base.locations), rows, order, rank, uses, outputs)
 
 

@@ -36,16 +36,17 @@ class Renumber(EditError):
 
 
 def apply_edits(
-    document: Editable, edits: Sequence[ses.Edit], fetch: Fetch | None = None
+    document: Editable, edits: Sequence[ses.Edit], fetch: Fetch | None = None, first: int = 0
 ) -> tuple[Editable, set[int]]:
     """The document after the structural edits among `edits`, and the numbers of what was added, replaced or removed.
 
-    `fetch` gives the bytes of blobs that constants lie in. Raises EditError for the first edit that does not fit.
+    `fetch` gives the bytes of blobs that constants lie in; `first` is the number of the first edit, for messages. Raises
+    EditError for the first edit that does not fit.
     """
     if not any(edit.WhichOneof("change") in STRUCTURAL for edit in edits):
         return document, set()
     course = _Course(document, fetch)
-    for index, edit in enumerate(edits):
+    for index, edit in enumerate(edits, first):
         kind = edit.WhichOneof("change")
         if kind in STRUCTURAL:
             course.where = f"edits[{index}]"

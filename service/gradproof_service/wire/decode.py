@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from gradproof_proto.canonical import digest_of
 from gradproof_proto.reader import FunctionColumns, ProgramColumns, ProgramError, RuleRow, read
 from gradproof_proto.tables import AttrRow, ConstantRow, TypeRow
+from gradproof_proto.tables import Location as Place
 from gradproof_proto.tensors import BY_WIRE, array_of_bytes, numpy_dtype
 from gradproof_proto.v1 import program_pb2 as pb
 
@@ -76,6 +77,15 @@ def decode_program(
             FaultKind.LIMIT,
             f"program: it has {nodes} nodes, the limit is {limits.nodes}; check a part of it",
             field_path="program",
+            limit="nodes",
+        )
+    if len(message.functions) > limits.functions:
+        raise Fault(
+            FaultKind.LIMIT,
+            f"program: it has {len(message.functions)} functions, the limit is {limits.functions}; "
+            "check a part of it",
+            field_path="program.functions",
+            limit="functions",
         )
     try:
         columns = read(message)
@@ -90,7 +100,7 @@ def decode_program(
             field_path="function",
         )
     constants = _Constants(columns, fetch, limits)
-    attrs = [_attrs(row) for row in columns.attrs]
+    attrs = [decode_attrs(row) for row in columns.attrs]
     locations = _locations(columns)
     return Program(
         tuple(
@@ -179,7 +189,8 @@ def _rule(row: RuleRow, locations: Sequence[Location]) -> RuleRef:
     )
 
 
-def _attrs(row: AttrRow) -> dict[str, Any]:
+def decode_attrs(row: AttrRow) -> dict[str, Any]:
+    """A row of attributes as the graph floor has them."""
     return {name: _attr(kind, value) for name, kind, value in row}
 
 
@@ -195,14 +206,28 @@ def _attr(kind: str, value: Any) -> Any:
             return value
 
 
+def decode_place(rows: Sequence[Place], index: int) -> Location:
+    """One row of the places in the source, with the calls that led there."""
+    chain: list[Location] = []
+    while index and len(chain) <= CALLERS:
+        row = rows[index]
+        chain.append(_place(row))
+        index = row.caller
+    return replace(chain[0], callers=tuple(chain[1:])) if chain else NOWHERE
+
+
+def _place(row: Place) -> Location:
+    return Location(
+        row.file, row.line, row.column, row.end_line, row.end_column, row.scope, row.source_node
+    )
+
+
 def _locations(columns: ProgramColumns) -> list[Location]:
     """Every place; a caller stands before whom it calls, so one pass knows the chains."""
     found = [NOWHERE]
     alone = [NOWHERE]
     for row in columns.locations[1:]:
-        place = Location(
-            row.file, row.line, row.column, row.end_line, row.end_column, row.scope, row.source_node
-        )  # fmt: skip
+        place = _place(row)
         alone.append(place)
         if row.caller:
             callers = (alone[row.caller], *found[row.caller].callers)[:CALLERS]
@@ -239,6 +264,7 @@ class _Constants:
                 f"{where}: shape {list(shape)} brings the constants to {self._elements:.3g} elements, "
                 f"the limit is {self._limits.elements:.3g}; broadcast a smaller constant",
                 field_path=f"program.{where}",
+                limit="elements",
             )
         try:
             if constant.payload == "splat":
