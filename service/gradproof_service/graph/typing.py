@@ -54,6 +54,7 @@ class Typing:
                     FaultKind.LIMIT,
                     f"functions call each other {depth} deep, the limit is "
                     f"{self.limits.call_depth}; flatten the program",
+                    limit="call_depth",
                 )
             self.done[key] = _type_function(self, index, types, depth)
         return self.done[key]

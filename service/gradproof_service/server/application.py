@@ -24,10 +24,10 @@ from gradproof_service.diagnostic import Fault, FaultKind, Finding
 from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
 from gradproof_service.graph.program import Program
 from gradproof_service.server.blobs import Blobs, BlobStore
+from gradproof_service.server.cost import judge_cost
 from gradproof_service.server.differentiate import (
     derivative_program,
     derivatives,
-    judge_peak,
     wanted,
 )
 from gradproof_service.server.options import read_options, sifted
@@ -79,7 +79,7 @@ class Application:
         if graph is None:
             return der.EvaluateResponse(findings=self._shown(subject.findings, program, options))
         batch = request.batch
-        judge_peak(graph, (bool(batch),) * len(graph.inputs), batch, self.limits)
+        judge_cost(graph, (bool(batch),) * len(graph.inputs), batch, self.limits)
         values = evaluate(graph, subject.point, tick=tick)
         if batch:
             values = [
@@ -112,7 +112,7 @@ class Application:
         asked = wanted(
             graph, kind, _MODES[request.mode], options, seeds, request.seed_batch, self.limits
         )
-        judge_peak(graph, (False,) * len(graph.inputs), 0, self.limits)
+        judge_cost(graph, (False,) * len(graph.inputs), 0, self.limits)
         values = evaluate(graph, subject.point, tick=tick)
         response = der.DifferentiateResponse(
             outputs=named_tensors(zip(graph.output_names, values, strict=True)),
@@ -162,7 +162,7 @@ class Application:
                 field_path="count",
                 limit="points",
             )
-        judge_peak(graph, (True,) * len(graph.inputs), count, self.limits)
+        judge_cost(graph, (True,) * len(graph.inputs), count, self.limits)
         scene = make_scene(graph, subject.point, options, tick)
         points, coverage = sample_points(
             graph, subject.point, scene.wrt, count, options.rng_seed, tick=tick
@@ -292,7 +292,7 @@ class Application:
                 options=options,
             )
         else:
-            judge_peak(subject.graph, (False,) * len(subject.point), 0, self.limits)
+            judge_cost(subject.graph, (False,) * len(subject.point), 0, self.limits)
             report = check(program, subject.graph, subject.point, claims, options, tick=tick)
             report = review(subject.graph, subject.point, report, options, tick=tick)
         return encode_report(report, program=program, origin=_origin(request), version=__version__)

@@ -17,8 +17,9 @@ from gradproof_service.graph.emit import emit
 from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.limits import Limits
 from gradproof_service.graph.program import Program
+from gradproof_service.server.cost import judge_cost
 from gradproof_service.transforms import derivative_graph as whole
-from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate, plan
+from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate
 from gradproof_service.transforms.forward import jvp
 from gradproof_service.transforms.jacobian import Mode, hessian, hvp, jacobian
 from gradproof_service.transforms.reverse import vjp
@@ -153,17 +154,6 @@ def chosen(
     return tuple(found)
 
 
-def judge_peak(graph: Graph, flags: tuple[bool, ...], batch: int, limits: Limits) -> None:
-    """Raises `Fault` when one evaluation would hold more than the limit; allocates nothing."""
-    elements = plan(graph, flags).peak_elements * max(1, batch)
-    if elements > limits.live_elements:
-        raise Fault(
-            FaultKind.LIMIT,
-            f"{graph.name}: the evaluation would hold {elements:.3g} elements at once, "
-            f"the limit is {limits.live_elements:.3g}; send a smaller point or fewer at once",
-        )
-
-
 def _judge_size(graph: Graph, asked: Wanted) -> None:
     rows = asked.outs if asked.kind is Kind.JACOBIAN else asked.wrt
     types = graph.output_types if asked.kind is Kind.JACOBIAN else graph.input_types
@@ -174,6 +164,7 @@ def _judge_size(graph: Graph, asked: Wanted) -> None:
             f"kind: the {asked.kind.name.lower()} would have {total:.3g} entries, the limit is "
             f"{asked.limits.jacobian_elements:.3g}; ask for products with seeds (vjp, jvp, hvp) instead",
             field_path="kind",
+            limit="jacobian_elements",
         )
 
 
@@ -272,7 +263,7 @@ def _run(
     derivative: Graph, point: list[Array], seeds: list[Array], asked: Wanted, tick: Tick
 ) -> list[Array]:
     flags = (False,) * len(point) + (bool(asked.batch),) * len(seeds)
-    judge_peak(derivative, flags, asked.batch, asked.limits)
+    judge_cost(derivative, flags, asked.batch, asked.limits)
     return evaluate(derivative, [*point, *seeds], tick=tick)
 
 

@@ -17,6 +17,7 @@ from gradproof_service.graph.limits import Limits
 from gradproof_service.graph.program import Input, Program
 from gradproof_service.graph.typing import Typing, bind
 from gradproof_service.ops.record import Site
+from gradproof_service.server.cost import flops, graph_flops
 from gradproof_service.transforms.evaluate import plan
 from gradproof_service.wire.encode import encode_location
 
@@ -34,7 +35,9 @@ def inspect(
         output_types=_output_types(program, types, sites),
         program_digest=program.digest,
     )
-    response.flops = sum(flops(site) for site in sites if site is not None)
+    response.flops = (
+        graph_flops(graph) if graph is not None else sum(map(flops, filter(None, sites)))
+    )
     if graph is not None:
         prepared = plan(graph, (False,) * len(graph.inputs))
         widest = max((t.dtype.itemsize for t in graph.types), default=8)
@@ -42,32 +45,6 @@ def inspect(
     if nodes:
         _describe(response, program, sites)
     return response, graph, typing.findings
-
-
-def flops(site: Site) -> float:
-    """Estimated floating-point operations of one node; a scan counts every step, another loop one trip."""
-    total = 0.0
-    work = [(site, 1)]
-    while work:
-        one, times = work.pop()
-        called = _called(one)
-        if not called:
-            total += times * (one.op.cost(one) if one.op.cost else sum(t.size for t in one.outs))
-        steps = one["length"] if one.op.name == "scan" else 1
-        work += [(inner, times * steps) for graph in called for inner in graph.sites]
-    return total
-
-
-def _called(site: Site) -> list[Graph]:
-    """The functions that a node calls."""
-    if site.op.batching != "run":
-        return []
-    found: list[Graph] = []
-    for value in site.attrs.values():
-        found += [
-            v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Graph)
-        ]  # pyright: ignore[reportUnknownVariableType]
-    return found
 
 
 def type_text(type: Type) -> str:
