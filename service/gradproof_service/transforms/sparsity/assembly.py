@@ -1,4 +1,9 @@
-"""Where the lanes' derivatives go in a sparse matrix, found once: rows sorted, places as strides wherever they are regular."""
+"""Where the lanes' derivatives go in a sparse matrix, found once.
+
+Most lanes have the columns of their variables in one order, and follow each other as the rows do: their derivatives, laid side by
+side, are the matrix's entries as they stand. Lanes whose columns come in another order or meet (at a periodic border) are set apart
+and written one by one.
+"""
 
 from __future__ import annotations
 
@@ -10,134 +15,152 @@ import numpy as np
 from gradproof_service.arrays import Array
 from gradproof_service.transforms.sparsity.pattern import Pattern, need
 
-
-@dataclass(frozen=True, slots=True)
-class Strided:
-    """Lane l goes to, or comes from, place `start + step * l`."""
-
-    start: int
-    step: int
+INDEX = np.int32
 
 
 @dataclass(frozen=True, slots=True)
-class Rowwise:
-    """Lane l is in row l // width of rows that begin `start`, `start + step`, ...: a block of a larger matrix."""
+class InOrder:
+    """Entries `first` to `stop`: a table whose column `back[k]` is the derivative by variable k, less those not `held` (None: all held)."""
 
-    start: int
-    step: int
-    width: int
+    first: int
+    back: tuple[int, ...]
+    held: Array | None
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """Lane l goes to, or comes from, place `at[l]`; -1: nowhere."""
+class OneByOne:
+    """Variable k's derivative in lane l is added to entry `places[k][l]`, -1: nowhere."""
 
-    at: Array
+    places: tuple[Array, ...]
 
 
-Places = Strided | Rowwise | Listed
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some lanes of a group (None: all of them) and where their entries go."""
+
+    group: int
+    lanes: Array | None
+    to: InOrder | OneByOne
 
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """The pattern, and for each group of lanes and each of its variables the entries its derivatives make."""
+    """The pattern and the parts that fill it; `added` where entries are added to and must be zero beforehand."""
 
     pattern: Pattern
-    places: tuple[tuple[Places, ...], ...]
-    summed: bool
-    """Whether two derivatives may meet in one entry."""
+    parts: tuple[Part, ...]
+    added: bool
+
+
+@dataclass(slots=True)
+class _Table:
+    """The columns of one group's lanes, (lanes, variables), -1 for none, in the order of a usual lane."""
+
+    rows: Array
+    columns: Array
+    order: tuple[int, ...]
+    held: Array | None
+    odd: Array
+    """Lanes whose columns are not in that order, or meet."""
 
 
 def assembled(groups: Sequence[tuple[Array, Sequence[Array]]], rows: int, width: int) -> Assembly:
-    """The matrix that groups of (output rows, columns of each variable) fill; each row is in one group.
+    """The matrix that groups of (output rows, columns of each variable) fill; each row is in one lane.
 
     A column array of one element stands for all lanes; -1 is no column. Raises `TooDense` for too many entries.
     """
     need(sum(len(at) * len(columns) for at, columns in groups))
-    tables = [_keys(at, columns, width) for at, columns in groups]
-    key = np.concatenate([np.zeros(0, np.int64), *(t.reshape(-1) for t, _ in tables)])
-    sorted_already = not len(key) or bool(key[0] >= 0 and (key[1:] > key[:-1]).all())
-    if sorted_already:
-        ranked, fresh, place = key, None, None
-    else:
-        order = np.argsort(key, kind="stable")
-        order = order[np.searchsorted(key[order], 0) :]
-        ranked = key[order]
-        fresh = np.ones(len(ranked), dtype=bool)
-        fresh[1:] = ranked[1:] != ranked[:-1]
-        place = np.full(len(key), -1)
-        place[order] = np.cumsum(fresh) - 1
-        ranked = ranked[fresh]
-    found: list[tuple[Places, ...]] = []
-    at = 0
-    for table, order in tables:
-        lanes, count = table.shape
-        told: list[Places] = [Strided(0, 0)] * count
-        for j, k in enumerate(order):
-            if place is None:
-                told[k] = Strided(at + j, count)
-            else:
-                told[k] = places_of(place[at + j : at + table.size : count])
-        at += lanes * count
-        found.append(tuple(told))
-    return Assembly(
-        _pattern(ranked, rows, width), tuple(found), fresh is not None and not fresh.all()
-    )
+    tables = [_table(at, columns) for at, columns in groups]
+    ranks = [_ranks(t.columns[t.odd]) for t in tables]
+    lengths = np.zeros(rows + 1, INDEX)
+    for t, rank in zip(tables, ranks, strict=True):
+        lengths[t.rows + 1] = (
+            t.columns.shape[1] if t.held is None else t.held.sum(axis=1, dtype=INDEX)
+        )
+        lengths[t.rows[t.odd] + 1] = rank.max(axis=1, initial=-1) + 1
+    starts = np.cumsum(lengths, dtype=INDEX)
+    columns = np.empty(int(starts[-1]), INDEX)
+    parts: list[Part] = []
+    for g, (t, rank) in enumerate(zip(tables, ranks, strict=True)):
+        parts += _parts(g, t, rank, starts, columns)
+    added = any(isinstance(part.to, OneByOne) for part in parts)
+    return Assembly(Pattern(starts, columns, width), tuple(parts), added)
 
 
-def places_of(at: Array) -> Places:
-    """The places as strides when they are regular, else as they are."""
-    if len(at) == 1:
-        return Strided(int(at[0]), 0)
-    step = int(at[1] - at[0])
-    if at[0] >= 0 and at[-1] == at[0] + step * (len(at) - 1) and step > 0:
-        jumps = at[1:] - at[:-1]
-        if (jumps == step).all():
-            return Strided(int(at[0]), step)
-    if step == 1 and at[0] >= 0:
-        return _rowwise(at)
-    return Listed(at)
-
-
-def _rowwise(at: Array) -> Places:
-    jumps = at[1:] - at[:-1]
-    turns = np.flatnonzero(jumps != 1)
-    width = int(turns[0]) + 1 if len(turns) else len(at)
-    if len(at) % width or width < 16:
-        return Listed(at)
-    table = at.reshape(-1, width)
-    step = int(table[1, 0] - table[0, 0]) if len(table) > 1 else 0
-    regular = (
-        (turns == np.arange(width - 1, len(at) - 1, width)).all()
-        if len(turns) == len(table) - 1
-        else False
-    )
-    if step < 0 or not regular or (np.diff(table[:, 0]) != step).any():
-        return Listed(at)
-    return Rowwise(int(at[0]), step, width)
-
-
-def _keys(rows: Array, columns: Sequence[Array], width: int) -> tuple[Array, list[int]]:
-    """Row-major addresses (lanes, variables) of the entries, and which variable each column is: ordered as in the middle lane."""
-    middle = len(rows) // 2
-    order = sorted(
-        range(len(columns)), key=lambda k: int(columns[k][middle if len(columns[k]) > 1 else 0])
-    )
-    keys = np.empty((len(rows), len(columns)), np.int64)
-    first = rows * width
+def _table(rows: Array, columns: Sequence[Array]) -> _Table:
+    order = _usual_order(len(rows), columns)
+    table = np.empty((len(rows), len(columns)), INDEX)
     for j, k in enumerate(order):
-        np.add(first, columns[k], out=keys[:, j])
-        missing = columns[k] < 0
-        if missing.any():
-            keys[np.broadcast_to(missing, len(rows)), j] = -1
-    return keys, order
+        table[:, j] = columns[k]
+    if not table.size or int(table.min()) >= 0:
+        held, rising = None, table[:, 1:] > table[:, :-1]
+    else:
+        held = table >= 0
+        highest = np.maximum.accumulate(table, axis=1)
+        rising = (table[:, 1:] > highest[:, :-1]) | ~held[:, 1:]
+    odd = np.zeros(0, np.int64) if rising.all() else np.flatnonzero(~rising.all(axis=1))
+    return _Table(rows, table, order, held, odd)
 
 
-def _pattern(keys: Array, rows: int, width: int) -> Pattern:
-    """The pattern of sorted distinct row-major addresses."""
-    index = np.int32 if max(width, len(keys)) < 2**31 - 1 else np.int64
-    row = keys // max(width, 1)
-    columns = (keys - row * width).astype(index)
-    starts = np.zeros(rows + 1, index)
-    starts[1:] = np.cumsum(np.bincount(row, minlength=rows))
-    return Pattern(starts, columns, width)
+def _usual_order(lanes: int, columns: Sequence[Array]) -> tuple[int, ...]:
+    """The variables by their columns in a lane near the middle that has as many as any."""
+    count = sum(
+        (np.broadcast_to(c >= 0, lanes).astype(np.int16) for c in columns),
+        np.zeros(lanes, np.int16),
+    )
+    full = np.flatnonzero(count == count.max())
+    lane = int(full[len(full) // 2])
+    return tuple(
+        sorted(
+            range(len(columns)), key=lambda k: int(columns[k][lane if len(columns[k]) > 1 else 0])
+        )
+    )
+
+
+def _ranks(table: Array) -> Array:
+    """For each row of columns the place of each among the distinct ones, -1 where there is none."""
+    above = np.where(table < 0, np.iinfo(INDEX).max, table)
+    order = np.argsort(above, axis=1, kind="stable")
+    ranked = np.take_along_axis(above, order, axis=1)
+    fresh = np.ones(table.shape, dtype=bool)
+    fresh[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
+    rank = np.empty(table.shape, np.int64)
+    np.put_along_axis(rank, order, np.cumsum(fresh, axis=1) - 1, axis=1)
+    return np.where(table < 0, -1, rank)
+
+
+def _parts(group: int, t: _Table, rank: Array, starts: Array, columns: Array) -> list[Part]:
+    """The group's parts; writes its columns into their places."""
+    found: list[Part] = []
+    if len(t.odd):
+        places = np.where(rank < 0, -1, starts[t.rows[t.odd]][:, None] + rank)
+        held = rank >= 0
+        columns[places[held]] = t.columns[t.odd][held]
+        found.append(Part(group, t.odd, _one_by_one(places, t.order)))
+    if len(t.odd) == len(t.rows):
+        return found
+    lanes, rows, table, held = None, t.rows, t.columns, t.held
+    if len(t.odd):
+        lanes = np.setdiff1d(np.arange(len(rows)), t.odd)
+        rows, table = rows[lanes], table[lanes]
+        held = None if held is None else held[lanes]
+    first = int(starts[rows[0]])
+    count = table.size if held is None else int(held.sum())
+    if (rows[1:] - rows[:-1] == 1).all() and int(starts[rows[-1] + 1]) - first == count:
+        columns[first : first + count] = table.reshape(-1) if held is None else table[held]
+        return [*found, Part(group, lanes, InOrder(first, _back(t.order), held))]
+    across = np.arange(table.shape[1]) if held is None else np.cumsum(held, axis=1) - 1
+    places = starts[rows][:, None] + across
+    if held is not None:
+        places = np.where(held, places, -1)
+    columns[places[places >= 0]] = table[places >= 0]
+    return [*found, Part(group, lanes, _one_by_one(places, t.order))]
+
+
+def _one_by_one(places: Array, order: tuple[int, ...]) -> OneByOne:
+    """A table of places, its columns put back in the order of the variables."""
+    return OneByOne(tuple(np.ascontiguousarray(places[:, j]) for j in _back(order)))
+
+
+def _back(order: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(order.index(k) for k in range(len(order)))

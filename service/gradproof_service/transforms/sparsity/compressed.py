@@ -16,36 +16,37 @@ from gradproof_service.transforms.sparsity.compression import Compression
 
 
 def entries(
-    graph: Graph, inputs: Sequence[Array], wrt: tuple[int, ...], out: int, compression: Compression, *,
-    tick: Tick = no_tick,
+    graph: Graph, inputs: Sequence[Array], wrt: tuple[int, ...], outs: tuple[int, ...],
+    compression: Compression, *, tick: Tick = no_tick,
 ) -> Array:  # fmt: skip
-    """The values of the entries that the compression places, in the output's dtype."""
+    """The values of the entries that the compression places; rows are the elements of all `outs` one after the other."""
     types = [graph.types[i] for i in wrt]
-    kind = graph.types[graph.outputs[out]]
-    size, width = kind.size, sum(t.size for t in types)
-    flat = np.empty(compression.forward * size + compression.reverse * width, kind.dtype)
-    ahead = flat[: compression.forward * size].reshape(compression.forward, size)
-    back = flat[compression.forward * size :].reshape(compression.reverse, width)
-    if compression.forward:
-        pushed = jvp(graph, wrt)
-        floats = [o for o, t in enumerate(graph.output_types) if t.is_float]
-        at = len(graph.outputs) + floats.index(out)
-        for part, seeds in _seeds(pushed, inputs, types, compression.columns, compression.forward):
-            results = evaluate(pushed, [*inputs, *seeds], tick=tick)
-            ahead[part] = batch_of(results[at], kind.rank, len(seeds[0])).reshape(-1, size)
-    if compression.reverse:
-        pulled = vjp(graph, wrt, (out,))
-        for part, seeds in _seeds(pulled, inputs, [kind], compression.rows, compression.reverse):
-            results = evaluate(pulled, [*inputs, *seeds], tick=tick)[len(graph.outputs) :]
-            count = len(seeds[0])
-            back[part] = np.concatenate(
-                [
-                    batch_of(r, t.rank, count).reshape(count, -1)
-                    for r, t in zip(results, types, strict=True)
-                ],
-                axis=1,
-            )
-    return flat[compression.places]
+    kinds = [graph.types[graph.outputs[o]] for o in outs]
+    size = sum(t.size for t in kinds)
+    dtype = np.result_type(*(t.dtype for t in kinds))
+    found = np.empty(len(compression.places), dtype)
+    order = np.argsort(compression.places, kind="stable") if compression.seeds > 1 else None
+    ranked = compression.places if order is None else compression.places[order]
+
+    def pick(first: int, table: Array) -> None:
+        """What stands in a table that begins at place `first`."""
+        low, high = np.searchsorted(ranked, (first, first + table.size))
+        mine = slice(low, high) if order is None else order[low:high]
+        found[mine] = table.reshape(-1)[ranked[low:high] - first]
+
+    pushed = jvp(graph, wrt) if compression.forward else graph
+    floats = [o for o, t in enumerate(graph.output_types) if t.is_float]
+    ends = [len(graph.outputs) + floats.index(o) for o in outs]
+    for at, seeds in _seeds(pushed, inputs, types, compression.columns, compression.forward):
+        results = evaluate(pushed, [*inputs, *seeds], tick=tick)
+        pick(at * size, _side_by_side([results[k] for k in ends], kinds, len(seeds[0])))
+    pulled = vjp(graph, wrt, outs) if compression.reverse else graph
+    width = sum(t.size for t in types)
+    for at, seeds in _seeds(pulled, inputs, kinds, compression.rows, compression.reverse):
+        results = evaluate(pulled, [*inputs, *seeds], tick=tick)[len(graph.outputs) :]
+        table = _side_by_side(results, types, len(seeds[0]))
+        pick(compression.forward * size + at * width, table)
+    return found
 
 
 def group_seeds(types: Sequence[Type], of: Array, first: int, stop: int) -> list[Array]:
@@ -60,10 +61,21 @@ def group_seeds(types: Sequence[Type], of: Array, first: int, stop: int) -> list
     return found
 
 
+def _side_by_side(results: Sequence[Array], types: Sequence[Type], count: int) -> Array:
+    """(count, total size): batches of several arrays, flat, one behind the other."""
+    flat = [
+        batch_of(r, t.rank, count).reshape(count, -1) for r, t in zip(results, types, strict=True)
+    ]
+    return flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
+
+
 def _seeds(
     derivative: Graph, inputs: Sequence[Array], types: Sequence[Type], of: Array, count: int
-) -> Iterator[tuple[slice, list[Array]]]:
+) -> Iterator[tuple[int, list[Array]]]:
+    """Seeds in chunks that fit the memory: (the first group, one array for each type)."""
+    if not count:
+        return
     flags = (False,) * len(inputs) + (True,) * len(types)
     per_row = max(1, plan(derivative, flags).peak_elements) * 8
     for part in chunks_of(count, per_row):
-        yield part, group_seeds(types, of, part.start, part.stop)
+        yield part.start, group_seeds(types, of, part.start, part.stop)

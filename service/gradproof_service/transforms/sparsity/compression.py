@@ -55,6 +55,18 @@ def compress(pattern: Pattern, *, symmetric: bool = False) -> Compression | None
     return best
 
 
+def one_each(pattern: Pattern, *, symmetric: bool = False) -> Compression:
+    """A seed for every column, or for every row where there are fewer: what is left when nothing can share one."""
+    if symmetric or pattern.width <= pattern.rows:
+        columns, forward = np.arange(pattern.width), pattern.width
+        rows, reverse = np.full(pattern.rows, -1), 0
+    else:
+        columns, forward = np.full(pattern.width, -1), 0
+        rows, reverse = np.arange(pattern.rows), pattern.rows
+    use_row = np.full(pattern.entries, bool(reverse))
+    return _settled(pattern, columns, forward, rows, reverse, use_row)
+
+
 def _options(
     pattern: Pattern, symmetric: bool
 ) -> list[tuple[int, Callable[[], Compression | None]]]:
