@@ -7,7 +7,6 @@ whoever holds it holds them.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
 from typing import Any, Final, Literal
@@ -27,7 +26,7 @@ from gradproof_service.transforms.reverse import vjp
 
 Kind = Literal["value", "gradient", "value_and_gradient", "jvp", "vjp", "hvp"]
 SHAPES_KEPT: Final = 8
-"""Batch patterns and sizes for which one `Prepared` keeps plans; the one not used for longest goes."""
+"""Batch patterns and sizes for which one `Prepared` keeps plans; the oldest goes."""
 
 Key = tuple[tuple[bool, ...], int | None]
 
@@ -41,8 +40,9 @@ class Prepared:
     def __init__(self, graph: Graph, threads: int = 1) -> None:
         self.graph = optimise(graph)
         self.threads = threads
-        self._sketches: OrderedDict[Key, Sketch] = OrderedDict()
+        self._sketches: dict[Key, Sketch] = {}
         self._idle: dict[Key, list[Bound]] = {}
+        """Plans ready to run; each is out of its list while a thread runs it."""
         self._lock = Lock()
         self._types = self.graph.input_types
         self._core: Key = ((False,) * len(self._types), None)
@@ -52,22 +52,30 @@ class Prepared:
 
         Raises `ValueError` when an input has another shape. Other dtypes are cast when no value can change.
         """
-        arrays = [self._taken(i, x) for i, x in enumerate(inputs)]
-        if len(arrays) != len(self._types):
+        key, arrays = self._core, inputs
+        if len(inputs) != len(self._types):
             raise ValueError(
                 f"{self.graph.name} takes {len(self._types)} arrays "
-                f"({', '.join(self.graph.inputs)}), got {len(arrays)}"
+                f"({', '.join(self.graph.inputs)}), got {len(inputs)}"
             )
-        key = self._key(arrays)
-        with self._lock:
-            idle = self._idle.get(key)
-            ready = idle.pop() if idle else None
-        if ready is None:
+        for x, t in zip(inputs, self._types, strict=True):
+            if (
+                type(x) is not np.ndarray or x.dtype is not t.dtype or x.shape != t.shape
+                or not x.flags.c_contiguous
+            ):  # fmt: skip
+                arrays = [self._taken(i, y) for i, y in enumerate(inputs)]
+                key = self._key(arrays)
+                break
+        idle = self._idle.get(key)
+        if idle is None:
+            self.sketch(*key)
+            idle = self._idle.get(key, [])
+        try:
+            ready = idle.pop()
+        except IndexError:
             ready = Bound(self.sketch(*key), self.threads)
         results = ready.run(arrays, tick)
-        with self._lock:
-            if key in self._sketches:
-                self._idle.setdefault(key, []).append(ready)
+        idle.append(ready)
         return results
 
     def sketch(self, flags: tuple[bool, ...] | None = None, batch: int | None = None) -> Sketch:
@@ -75,21 +83,20 @@ class Prepared:
         key: Key = self._core if flags is None else (flags, batch)
         with self._lock:
             found = self._sketches.get(key)
-            if found is not None:
-                self._sketches.move_to_end(key)
-                return found
+        if found is not None:
+            return found
         made = sketch(self.graph, *key)
         with self._lock:
             self._sketches[key] = made
+            self._idle.setdefault(key, [])
             if len(self._sketches) > SHAPES_KEPT:
-                old, _ = self._sketches.popitem(last=False)
-                self._idle.pop(old, None)
+                oldest = next(iter(self._sketches))
+                del self._sketches[oldest]
+                del self._idle[oldest]
         return made
 
     def _taken(self, i: int, x: Any) -> Array:
-        t = self._types[i] if i < len(self._types) else None
-        if t is None:
-            return np.asarray(x)
+        t = self._types[i]
         if not isinstance(x, np.ndarray) or x.dtype != t.dtype or not x.flags.c_contiguous:
             x = np.asarray(x).astype(t.dtype, order="C", casting="same_kind", copy=False)
         if x.shape != t.shape and x.shape[1:] != t.shape:

@@ -73,7 +73,7 @@ class Bound:
     def _result(self, v: int) -> Array:
         x = self._env[v]
         mine = not self._sketch.fixed[v] and v >= len(self._landing) and x.base is None
-        return x if mine and x.flags.owndata else np.array(x, order="K")
+        return x if mine and x.flags.owndata else x.copy("K")
 
     def _bind_all(self) -> None:
         """Bind every task and run it."""
