@@ -10,7 +10,7 @@ from typing import Final, Literal
 from gradproof_proto.v1 import check_pb2 as pb
 
 from gradproof._check import run_check as check
-from gradproof._cli.asking import Format, service, write_file
+from gradproof._cli.asking import service, write_file
 from gradproof._cli.case import Case
 from gradproof._cli.findings_page import ILL_TYPED
 from gradproof._cli.page import Page, page_for, show, write
@@ -45,7 +45,7 @@ class Asked:
     tau: float | None = None
     rng_seed: int = 0
     profile: str = "numpy"
-    form: Format = "text"
+    form: str = "text"
     out: Path | None = None
     timeout_s: float | None = None
     server: str = ""
@@ -89,13 +89,21 @@ def run_check(asked: Asked) -> int:
     add_report(page, shown, case, notes(page, report, prove=asked.prove))
     if asked.form == "json" and report.not_saved:
         write(f"not saved: {report.not_saved}\n", sys.stderr)
+    if asked.form == "text":
+        answer = page.plain()
+    elif asked.form == "json":
+        answer = report.to_json() + "\n"
+    else:
+        from gradproof._cli.gate_outputs.single import written
+
+        answer = written(asked.form, report, case, target, asked.fail_level)
     if asked.out is not None:
-        write_file(asked.out, page.plain() if asked.form == "text" else report.to_json() + "\n")
+        write_file(asked.out, answer)
         del page.lines[1:]  # the verdict is worth a line even when the report is elsewhere
     if asked.form == "text" or asked.out is not None:
         show(page)
     else:
-        write(report.to_json() + "\n")
+        write(answer)
     return exit_code(report.message, asked.fail_level, exit_zero=asked.exit_zero)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from gradproof._cli.asking import write_file
 from gradproof._cli.gate_outputs import WRITERS, read_outputs, write_outputs
@@ -24,6 +25,7 @@ from gradproof._gate.run import Asked as RunAsked
 from gradproof._gate.run import Progress, run_gate
 from gradproof._gate.suggest import suggestions, write_first, written
 from gradproof._gate.verdicts import PASSED
+from gradproof._gate.workers import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,30 @@ class Asked:
     exit_zero: bool = False
 
 
+def _checked() -> Task:
+    from gradproof._gate.workers import checked
+
+    return checked
+
+
+def _proved() -> Task:
+    from gradproof._gate.prove import proved
+
+    return proved
+
+
+def _linted() -> Task:
+    from gradproof._gate.lint import linted
+
+    return linted
+
+
+TASKS: Final[dict[str, Callable[[], Task]]] = {
+    "gate run": _checked, "gate prove": _proved, "gate lint": _linted,
+}  # fmt: skip
+"""What each command does with a case."""
+
+
 def run_run(asked: Asked) -> int:
     """Check every case that is asked for and write what is wanted; the exit code."""
     return _shown(asked, _run(asked, "gate run"))
@@ -53,22 +79,33 @@ def run_prove(asked: Asked) -> int:
     return _shown(asked, _run(asked, "gate prove"))
 
 
-def _run(asked: Asked, command: str) -> GateResult:
+def run_lint(asked: Asked, files: tuple[Path, ...]) -> int:
+    """Look at the functions of every case in the files, or of all; nothing is computed."""
+    return _shown(asked, _run(asked, "gate lint", files))
+
+
+def _run(asked: Asked, command: str, files: tuple[Path, ...] = ()) -> GateResult:
     outputs = read_outputs(asked.outputs)
     config = load(asked.config)
     wanted = RunAsked(
         asked.words, read_shard(asked.shard) if asked.shard else None, asked.last_failed, asked.fail_fast,
-        asked.jobs, asked.cached, command,
+        asked.jobs, asked.cached, _from_root(config, files), command,
     )  # fmt: skip
+    task = TASKS[command]()
     with progress(command) as told:
-        if command == "gate prove":
-            from gradproof._gate.prove import proved
-
-            result = run_gate(config, wanted, told, proved)
-        else:
-            result = run_gate(config, wanted, told)
+        result = run_gate(config, wanted, told, task)
     write_outputs(outputs, result)
     return result
+
+
+def _from_root(config: Config, files: tuple[Path, ...]) -> tuple[str, ...] | None:
+    """Files as cases name theirs; None for no files."""
+    whole = [file.resolve() for file in files]
+    return (
+        tuple(f.relative_to(config.root).as_posix() for f in whole if f.is_relative_to(config.root))
+        if files
+        else None
+    )
 
 
 def _shown(asked: Asked, result: GateResult) -> int:

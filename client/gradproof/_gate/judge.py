@@ -35,7 +35,7 @@ def judge(
     case: Case, checked: Sequence[Checked], then: Baseline | None, *, held: bool
 ) -> CaseResult:
     """The result of a case that was checked; `held` says that the configuration wants baselines."""
-    told = _told(case, checked)
+    told = told_of(case, checked)
     moved = _against(case, checked, then) if then else _Moved()
     agreements = _agreements(checked, then)
     verdict, sentence = _verdict(case, checked, told, agreements, moved, then, held=held)
@@ -227,7 +227,7 @@ def _agreement(c: Comparison, point: int, then: float | None) -> Agreement:
     )  # fmt: skip
 
 
-def _told(case: Case, checked: Sequence[Checked]) -> tuple[Told, ...]:
+def told_of(case: Case, checked: Sequence[Checked]) -> tuple[Told, ...]:
     """The findings that are wanted, each once; the first point that has it is named."""
     found: dict[tuple[object, ...], Told] = {}
     for k, one in enumerate(checked):

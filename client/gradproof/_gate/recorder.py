@@ -96,6 +96,14 @@ class Recorder:
             cat.ListFindingsResponse, request, lambda: self.below.list_findings(request, timeout_s=timeout_s)
         )  # fmt: skip
 
+    def inspect(
+        self, request: der.InspectRequest, *, timeout_s: float | None = None
+    ) -> der.InspectResponse:
+        """Types, cost and static findings, kept or asked."""
+        return self._kept(
+            der.InspectResponse, request, lambda: self.below.inspect(request, timeout_s=timeout_s)
+        )
+
     def differentiate(
         self, request: der.DifferentiateRequest, *, timeout_s: float | None = None
     ) -> der.DifferentiateResponse:
@@ -107,12 +115,6 @@ class Recorder:
     ) -> Iterator[der.CheckSuiteResponse]:
         """Many checks."""
         return self.below.check_suite(request, timeout_s=timeout_s)
-
-    def inspect(
-        self, request: der.InspectRequest, *, timeout_s: float | None = None
-    ) -> der.InspectResponse:
-        """Types, cost and static findings."""
-        return self.below.inspect(request, timeout_s=timeout_s)
 
     def list_ops(
         self, request: cat.ListOpsRequest, *, timeout_s: float | None = None

@@ -40,6 +40,8 @@ class Asked:
     fail_fast: bool = False
     jobs: int | None = None
     cached: bool = True
+    files: tuple[str, ...] | None = None
+    """Only the cases whose targets stand in these files, from the root; None: all."""
     command: str = "gate run"
 
 
@@ -56,7 +58,9 @@ def run_gate(
     files = committed(config.baselines)
     again = _last_failed(config.root) if asked.last_failed else frozenset[str]()
     cases = [
-        c for c in chosen(everything, asked.words, asked.shard) if not again or c.name in again
+        c
+        for c in chosen(everything, asked.words, asked.shard)
+        if (not again or c.name in again) and (asked.files is None or c.file in asked.files)
     ]
     results = _checked(config, cases, files, asked, progress, task)
     gone = _gone(config.root, everything, files, asked, again) if task is checked else []
@@ -171,7 +175,11 @@ def _trouble(
     if not cases and not gone:
         if asked.words:
             return f"no case matches {' or '.join(asked.words)}; there are {_few([c.name for c in everything])}"
-        return "" if asked.shard or asked.last_failed else "no case was collected"
+        return (
+            ""
+            if asked.shard or asked.last_failed or asked.files is not None
+            else "no case was collected"
+        )
     if (
         results
         and all(r.verdict is Verdict.SKIPPED for r in results)

@@ -2,11 +2,11 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from gradproof._cli.commands.options import CODES, OUTCOME, VERDICT, count
+from gradproof._cli.commands.options import CODES, OUTCOME, VERDICT, CheckFormat, count
 from gradproof._cli.commands.root import Work
 
 family = typer.Typer()
@@ -52,10 +52,6 @@ Jobs = Annotated[
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="check everything anew, also what is unchanged")
 ]
-Form = Annotated[
-    Literal["text", "json", "junit", "sarif", "github", "markdown"],
-    typer.Option("--format", help="what goes to stdout", rich_help_panel=OUTCOME),
-]
 Outputs = Annotated[
     list[str] | None,
     typer.Option(
@@ -88,7 +84,7 @@ def run(
     fail_fast: FailFast = False,
     jobs: Jobs = None,
     no_cache: NoCache = False,
-    form: Form = "text",
+    form: CheckFormat = "text",
     output: Outputs = None,
     verbose: Verbose = False,
     exit_zero: ExitZero = False,
@@ -108,7 +104,7 @@ def prove(
     shard: Shard = "",
     jobs: Jobs = None,
     no_cache: NoCache = False,
-    form: Form = "text",
+    form: CheckFormat = "text",
     output: Outputs = None,
     verbose: Verbose = False,
     exit_zero: ExitZero = False,
@@ -118,6 +114,28 @@ def prove(
         "prove", config=config, words=tuple(k or ()), shard=shard, jobs=jobs, cached=not no_cache, form=form,
         outputs=tuple(output or ()), verbose=verbose, exit_zero=exit_zero,
     )  # fmt: skip
+
+
+@gate.command(epilog=CODES)
+def lint(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE...", help="only cases whose functions stand in these files"),
+    ] = None,
+    *,
+    config: Configured = None,
+    form: CheckFormat = "text",
+    output: Outputs = None,
+    verbose: Verbose = False,
+    exit_zero: ExitZero = False,
+) -> Work:
+    """Tell what the look of every case's function tells, without computing anything; for a commit hook."""
+    from gradproof._cli.gate import Asked, run_lint
+
+    asked = Asked(
+        config, jobs=1, form=form, outputs=tuple(output or ()), verbose=verbose, exit_zero=exit_zero
+    )
+    return partial(run_lint, asked, tuple(files or ()))
 
 
 @gate.command(epilog=CODES)

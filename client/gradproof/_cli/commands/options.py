@@ -99,6 +99,13 @@ Format = Annotated[
     Literal["text", "json"],
     typer.Option("--format", help="text for people, JSON for programs", rich_help_panel=OUTCOME),
 ]
+CheckFormat = Annotated[
+    Literal["text", "json", "junit", "sarif", "github", "markdown"],
+    typer.Option(
+        "--format", rich_help_panel=OUTCOME,
+        help="text for people, JSON for programs, or what CI services show",
+    ),
+]  # fmt: skip
 Out = Annotated[
     Path | None,
     typer.Option(

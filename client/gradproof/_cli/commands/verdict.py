@@ -13,6 +13,7 @@ from gradproof._cli.commands.options import (
     TOLERANCES,
     VERDICT,
     At,
+    CheckFormat,
     Format,
     Out,
     Outputs,
@@ -117,7 +118,7 @@ def check(
     ] = None,
     suppress: Suppress = None,
     select: Select = None,
-    form: Format = "text",
+    form: CheckFormat = "text",
     out: Out = None,
     fail_level: Annotated[
         Literal["error", "warning", "info"],

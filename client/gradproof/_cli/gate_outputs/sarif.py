@@ -61,9 +61,9 @@ def _left_out(count: int) -> str:
 def _results(case: CaseResult) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Results of a case with their rules: its findings, and its verdict when no finding stands for it."""
     for told in case.findings:
-        text = f"{case.name}: {told.message}" + (
-            f" Likely cause: {told.cause}." if told.cause else ""
-        )
+        text = f"{case.name}: {told.message}"
+        if told.cause:
+            text = f"{text.rstrip('.')}. Likely cause: {told.cause}."
         rule = {
             "id": told.code,
             "name": _pascal(told.name),

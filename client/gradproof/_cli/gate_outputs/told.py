@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from gradproof._cli.numbers import plural
 from gradproof._gate.judge import drift_sentence, numbers
 from gradproof._gate.result import Agreement, CaseResult, Drift, GateResult
 from gradproof._gate.verdicts import MEANINGS
@@ -18,9 +19,10 @@ SHOWN_DRIFTS: Final = 5
 
 def headline(result: GateResult) -> str:
     """The run in a line: `30 cases: 28 PASS, 1 DRIFT, 1 FAIL`."""
-    count = len(result.cases)
     counts = ", ".join(f"{n} {verdict}" for verdict, n in result.counts.items())
-    told = f"{count} {'case' if count == 1 else 'cases'}" + (f": {counts}" if counts else "")
+    told = plural(len(result.cases), "case") + (f": {counts}" if counts else "")
+    if proofs := [c.proof for c in result.cases if c.proof is not None]:
+        told += f"; found {sum(p.killed for p in proofs)} of {sum(p.planted for p in proofs)} planted faults"
     if result.shard:
         told += f" (shard {result.shard} of {result.collected})"
     if result.stopped_early:
@@ -34,7 +36,10 @@ def work_told(result: GateResult) -> str:
     kept = sum(c.checks_cached for c in result.cases)
     entries = sum(c.entries_checked for c in result.cases)
     points = sum(c.points for c in result.cases)
-    return f"{entries} entries at {points} points; {made} checks made, {kept} unchanged; {result.seconds:.1f} s"
+    return (
+        f"{plural(entries, 'entry', 'entries')} at {plural(points, 'point')}; {plural(made, 'check')} made,"
+        f" {kept} unchanged; {result.seconds:.1f} s"
+    )
 
 
 def details(case: CaseResult) -> Iterator[str]:
