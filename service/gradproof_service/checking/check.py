@@ -205,7 +205,8 @@ def _non_finite(scene: Scene, values: Sequence[Array | None]) -> list[Finding]:
                 Finding(
                     "GP108", "overflow-chain", Severity.ERROR,
                     f"{graph.node_label(k)} is the first node that is not finite: {array[at]}"
-                    f"{f' at {list(at)}' if at else ''}; no derivative exists here",
+                    f"{f' at {list(at)}' if at else ''}{_made_from(operands, values, array, at)}; no derivative "
+                    "exists here",
                     node=graph.node_label(k), function=graph.name, location=graph.location(k),
                     elements=(at,), mend="move the point into the domain, or rewrite that operation",
                 )
@@ -217,6 +218,20 @@ def _non_finite(scene: Scene, values: Sequence[Array | None]) -> list[Finding]:
             mend="move the point into the domain",
         )
     ]  # fmt: skip
+
+
+def _made_from(
+    operands: Sequence[int], values: Sequence[Array | None], array: Array, at: tuple[int, ...]
+) -> str:
+    """The numbers that an element was computed from, where every operand has one for it."""
+    read = [values[v] for v in operands]
+    if not read or len(read) > 3 or any(x is None or x.ndim > array.ndim for x in read):
+        return ""
+    try:
+        wide = [np.broadcast_to(x, array.shape) for x in read if x is not None]
+    except ValueError:
+        return ""
+    return f", made from {' and '.join(f'{x[at]:.6g}' for x in wide)}"
 
 
 def _unanswered(scene: Scene) -> list[Comparison]:

@@ -16,6 +16,7 @@ from gradproof_service.findings import (
     evidence,
     flow,
     forms,
+    indices,
     kinks,
     matrices,
     precision,
@@ -29,7 +30,7 @@ from gradproof_service.findings.view import View
 from gradproof_service.graph.graph import Graph
 
 FAMILIES: Final = (
-    program, domains, kinks, forms, precision, flow, sensitivity, matrices, shapes, evidence, claimed,
+    program, domains, indices, kinks, forms, precision, flow, sensitivity, matrices, shapes, evidence, claimed,
 )  # fmt: skip
 FINDINGS: Final[dict[str, Rule]] = {
     rule.code: rule for rule in sorted((r for f in FAMILIES for r in f.RULES), key=lambda r: r.code)

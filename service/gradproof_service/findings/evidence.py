@@ -70,7 +70,7 @@ def _undecided(told: Told, *, steps: bool) -> Iterator[Seen]:
         pair = (c.output, c.input, c.second_input)
         if (
             c.verdict is not Verdict.INCONCLUSIVE
-            or c.reason in ("kink", "overflow")
+            or c.reason in ("kink", "convention", "overflow")
             or pair in done
         ):
             continue
