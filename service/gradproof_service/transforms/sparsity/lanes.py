@@ -77,7 +77,7 @@ def lanes_of(moves: Moves, v: int) -> list[Lanes]:
 
 @dataclass(slots=True)
 class _Ask:
-    """A value at some elements, and how it is made: op of others, one of others by mask, or a leaf."""
+    """A value at some elements (-1: not asked in that lane), and how it is made: op of others, one of others by mask, or a leaf."""
 
     value: int
     at: Array
@@ -148,19 +148,37 @@ class _Walk:
         elif site.op.batching == "elementwise":
             ask.op, ask.site = "apply", site
             ask.of = tuple(
-                self._ask(u, _spread(site.ins[i].shape, site.out.shape, site.ins[i].size, ask.at))
-                for i, u in enumerate(self._graph.operands[k])
+                self._beside(ask, k, i, u) for i, u in enumerate(self._graph.operands[k])
             )
         elif site.op.name in ("sum", "mean", "matmul"):
             self._sum(ask, k)
         else:
             raise NotLocal(f"{site.op.name} is no elementwise op, no move and no short sum")
 
+    def _beside(self, ask: _Ask, k: int, i: int, u: int) -> int:
+        """Operand i of an elementwise node in the lanes that ask for the node; in lanes where a known mask hides it, none of it."""
+        site = self._graph.sites[k]
+        read = (
+            self._moves.reads(k, i)
+            if site.op.reads is not None and self._moves.smooth(k, i)
+            else None
+        )
+        if read is not None and (read < 0).any():
+            return self._ask(u, _through(read[:, 0], ask.at))
+        inner, outer = site.ins[i], site.out
+        if inner.shape == outer.shape:
+            return self._ask(u, ask.at)
+        if inner.size == 1:
+            return self._ask(u, np.zeros(1, np.int64))
+        spread = np.broadcast_to(np.arange(inner.size).reshape(inner.shape), outer.shape)
+        return self._ask(u, _through(spread.reshape(-1), ask.at))
+
     def _move(self, ask: _Ask, sources: list[tuple[int, Array]]) -> None:
-        taken = [(u, read[ask.at]) for u, read in sources]
+        asked = ask.at >= 0
+        taken = [(u, _through(read, ask.at)) for u, read in sources]
         held = [at >= 0 for _, at in taken]
         for (u, at), mask in zip(taken, held, strict=True):
-            if mask.all():
+            if (mask == asked).all():
                 ask.op, ask.of = "same", (self._ask(u, at),)
                 return
         columns = self._moves.columns(ask.value)
@@ -171,7 +189,7 @@ class _Walk:
         parts: list[int] = []
         for (u, at), mask in zip(taken, held, strict=True):
             if mask.any():
-                parts += [self._given(mask), self._ask(u, np.where(mask, at, at[np.argmax(mask)]))]
+                parts += [self._given(mask), self._ask(u, at)]
         ask.of = tuple(parts)
 
     def _sum(self, ask: _Ask, k: int) -> None:
@@ -187,7 +205,7 @@ class _Walk:
             raise NotLocal(f"{site.op.name} is over more than {SHORT} elements")
         for j in range(min(lengths)):
             terms += [
-                self._ask(u, r[ask.at, j])
+                self._ask(u, _through(r[:, j], ask.at))
                 for u, r in zip(operands, reads, strict=True)
                 if r is not None
             ]
@@ -195,15 +213,16 @@ class _Walk:
 
     def _leaf(self, v: int, at: Array, columns: Array | None) -> int:
         """The variable for these elements; two values that are the same inputs lane by lane are one variable."""
-        mine = None if columns is None else self._same(columns[at])
+        mine = None if columns is None else self._same(_through(columns, at))
         key = (v, id(at)) if mine is None or (mine < 0).any() else id(mine)
         found = self._leaf_index.get(key)
         if found is None:
             found = self._leaf_index[key] = len(self._leaves)
-            t = self._graph.types[v]
             if mine is not None and (mine < 0).all():
                 mine = None
-            self._leaves.append(Leaf(v, at, type_of(t.dtype), mine))
+            asked = at >= 0
+            at = at if asked.all() else np.where(asked, at, at[np.argmax(asked)])
+            self._leaves.append(Leaf(v, at, type_of(self._graph.types[v].dtype), mine))
         return found
 
     def _given(self, mask: Array) -> int:
@@ -254,10 +273,8 @@ class _Walk:
         return total / float(len(terms)) if ask.op == "mean" else total
 
 
-def _spread(inner: tuple[int, ...], outer: tuple[int, ...], size: int, at: Array) -> Array:
-    """The elements of an operand that broadcasting brings to these elements of the result."""
-    if inner == outer:
-        return at
-    if size == 1:
-        return np.zeros(1, np.int64)
-    return np.broadcast_to(np.arange(size).reshape(inner), outer).reshape(-1)[at]
+def _through(read: Array, at: Array) -> Array:
+    """The elements that these elements read; none (-1) where nothing is asked."""
+    taken = read[at]
+    asked = at >= 0
+    return taken if asked.all() else np.where(asked, taken, -1)

@@ -15,7 +15,7 @@ from gradproof_service.arrays import Array
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.evaluate import Step, call, plan
 from gradproof_service.transforms.plans.memory import aligned
-from gradproof_service.transforms.plans.straight import writes_in_place
+from gradproof_service.transforms.plans.straight import tied, writes_in_place
 
 
 class _Call(NamedTuple):
@@ -65,7 +65,7 @@ class Stretch:
                 self._put(values, step, call(step, xs))
                 continue
             out = results[result] if result >= 0 else held[buffer]
-            into(*xs, out)
+            tied(into, xs, out)()
             values[step.first] = out
         written = {c.result for c in self._calls}
         for k, v in enumerate(self.graph.outputs):

@@ -1,0 +1,142 @@
+"""Colours keep what meets apart, and a compression names every entry once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from gradproof_service.arrays import Array
+from gradproof_service.transforms.sparsity.colouring import Colours, clashes, colour
+from gradproof_service.transforms.sparsity.compression import Compression, compress, one_each
+from gradproof_service.transforms.sparsity.pattern import Pattern
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def pattern_of(matrix: Any) -> Pattern:
+    """The pattern of a scipy matrix."""
+    csr = sp.csr_array(matrix)
+    csr.sum_duplicates()
+    return Pattern(csr.indptr, csr.indices, csr.shape[1])
+
+
+def random(rows: int, columns: int, density: float, rng_seed: int) -> Any:
+    """A random sparse matrix without empty dimensions."""
+    rng = np.random.default_rng(rng_seed)
+    return sp.random_array(
+        (rows, columns),
+        density=density,
+        rng=rng,
+        data_sampler=lambda size: rng.uniform(0.5, 1.5, size),
+    )
+
+
+def banded(n: int, *offsets: int) -> Any:
+    """Ones on these diagonals."""
+    return sp.diags_array([np.ones(n)] * len(offsets), offsets=offsets, shape=(n, n))
+
+
+def decompressed(matrix: Any, pattern: Pattern, c: Compression) -> Array:
+    """The entries as the compression reads them from products of the matrix with its seeds."""
+    dense = matrix.toarray()
+    ahead = np.array([dense @ (c.columns == g) for g in range(c.forward)]).reshape(
+        c.forward, pattern.rows
+    )
+    back = np.array([(c.rows == g) @ dense for g in range(c.reverse)]).reshape(
+        c.reverse, pattern.width
+    )
+    return np.concatenate([ahead.reshape(-1), back.reshape(-1)])[c.places]
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.floats(0.0, 0.5), st.integers(0, 99))
+def test_colours_share_no_row(rows: int, columns: int, density: float, rng_seed: int) -> None:
+    """Two columns of one colour have no row in common, and every column with an entry has a colour."""
+    pattern = pattern_of(random(rows, columns, density, rng_seed))
+    found = colour(pattern)
+    assert found is not None
+    assert clashes(pattern, found.of) == 0
+    assert set(found.of[pattern.columns]) == set(range(found.count))
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.floats(0.0, 0.6), st.integers(0, 99))
+def test_every_entry_comes_back(rows: int, columns: int, density: float, rng_seed: int) -> None:
+    """Products with the seeds hold every entry where the compression says."""
+    matrix = sp.csr_array(random(rows, columns, density, rng_seed))
+    pattern = pattern_of(matrix)
+    expected = matrix.toarray()[pattern.row_of, pattern.columns]
+    for found in (compress(pattern), one_each(pattern)):
+        assert found is not None
+        np.testing.assert_allclose(decompressed(matrix, pattern, found), expected, rtol=1e-12)
+
+
+@settings(max_examples=80)
+@given(st.integers(1, 20), st.floats(0.0, 0.5), st.integers(0, 99), st.integers(0, 2))
+def test_symmetric_needs_columns_only(n: int, density: float, rng_seed: int, hubs: int) -> None:
+    """A symmetric matrix comes back from products with columns alone, hubs or none."""
+    half = random(n, n, density, rng_seed)
+    full = (half + half.T).toarray()
+    full[:hubs, :] = full[:, :hubs] = 0.0
+    full[:hubs, :] += 0.75
+    full[:, :hubs] += 0.75
+    matrix = sp.csr_array(full)
+    pattern = pattern_of(matrix)
+    found = compress(pattern, symmetric=True)
+    assert found is not None
+    assert found.reverse == 0
+    np.testing.assert_allclose(
+        decompressed(matrix, pattern, found), full[pattern.row_of, pattern.columns], rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("matrix", "seeds"),
+    [
+        (banded(1000, -1, 0, 1), 3),
+        (banded(1000, 0), 1),
+        (banded(1000, -2, -1, 0, 1, 2), 5),
+        (sp.kron(sp.eye_array(100), np.ones((4, 3))), 3),
+        (sp.vstack([banded(500, 0, 1), np.ones((2, 500))]), 4),
+        (sp.hstack([banded(500, 0, 1), np.ones((500, 1))]), 3),
+    ],
+    ids=["three diagonals", "one", "five", "blocks", "long rows", "a long column"],
+)
+def test_few_seeds_are_enough(matrix: Any, seeds: int) -> None:
+    """Known structures take as few seeds as is known to be possible."""
+    found = compress(pattern_of(matrix))
+    assert found is not None
+    assert found.seeds == seeds
+
+
+def test_an_arrow_takes_two_seeds() -> None:
+    """A symmetric arrow, dense in its first row and column, needs one seed for the point and one for the rest."""
+    n = 300
+    matrix = sp.lil_array(sp.eye_array(n))
+    matrix[0, :] = 1.0
+    matrix[:, 0] = 1.0
+    found = compress(pattern_of(matrix), symmetric=True)
+    assert found is not None
+    assert found.seeds == 2
+
+
+def test_a_grid_takes_few_colours() -> None:
+    """Five diagonals of a square grid of many points are coloured in few colours, all of them apart."""
+    side = 300
+    line = banded(side, -1, 0, 1)
+    eye = sp.eye_array(side)
+    pattern = pattern_of(sp.kron(eye, line) + sp.kron(line, eye))
+    found = colour(pattern)
+    assert found is not None
+    assert found.count <= 6
+    assert clashes(pattern, found.of) == 0
+
+
+def test_a_wrong_colour_is_seen() -> None:
+    """Two neighbours of one colour clash."""
+    pattern = pattern_of(banded(50, -1, 0, 1))
+    found = colour(pattern)
+    assert found is not None
+    planted = Colours(found.of.copy(), found.count)
+    planted.of[7] = planted.of[8]
+    assert clashes(pattern, planted.of) > 0
