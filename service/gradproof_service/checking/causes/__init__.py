@@ -129,7 +129,8 @@ def _with(best: Cause | None, culprit: Culprit) -> Cause:
     What mending that line has shown is believed before a form that says little, and before a place
     in the function that only the numbers speak for.
     """
-    if best is None or (culprit.code and best.code in _YIELDS and best.code != culprit.code):
+    yields = _FAINT if culprit.faint else _YIELDS
+    if best is None or (culprit.code and best.code in yields and best.code != culprit.code):
         code = culprit.code or "F17"
         best = Cause(
             code, NAMES[code][0], culprit.text, 1.0,
@@ -138,7 +139,9 @@ def _with(best: Cause | None, culprit: Culprit) -> Cause:
     return replace(best, culprit=culprit.locations, culprit_text=culprit.text)
 
 
-_YIELDS = ("F05", "F06", "F10", "F11", "F13", "F15", "F16")
+_FAINT = ("F15", "F16")
+"""Causes that say so little that any class shown by a line is believed before them."""
+_YIELDS = (*_FAINT, "F05", "F06", "F10", "F11", "F13")
 """Causes that a line of the claim which was mended is believed before."""
 
 

@@ -130,12 +130,12 @@ FINGERPRINTS: Final[tuple[Fingerprint, ...]] = (
     Fingerprint("F01", "constant-factor", "one constant factor in every entry: a sign, a unit, a count", constant_factor, True),
     Fingerprint("F07", "symmetric-convention", "off-diagonal entries counted once or twice, or one triangle only", symmetric),
     Fingerprint("F03", "permuted", "the right numbers in the wrong places: a transpose, a reshape, an index order", permuted, True),
+    Fingerprint("F13", "one-branch", "right on one side of a sign or branch only", one_branch),
     Fingerprint("F02", "block-factor", "whole-number ratios by blocks: overwritten where it should add up", block_factor, True),
     Fingerprint("F04", "missing-slice", "zero in some rows or columns, right elsewhere", missing_slice, True),
     Fingerprint("F09", "wrong-axis", "summed or averaged along the wrong axis, or not summed over a broadcast one", wrong_axis, True),
     Fingerprint("F11", "missing-factor", "off by the value of one node entry by entry: a chain factor missing", missing_factor),
     Fingerprint("F10", "wrong-point", "the derivative at another point, of another output, or by another input", wrong_point),
-    Fingerprint("F13", "one-branch", "right on one side of a sign or branch only", one_branch),
     Fingerprint("F15", "confined", "wrong in few entries and right in all others", confined, True),
 )  # fmt: skip
 """In the order in which they are believed when several explain the same; lost digits last of all."""

@@ -136,7 +136,7 @@ def flow_of(m: Mismatch) -> Flow | None:
     elements = sum(t.size for t in graph.types if t.is_float)
     if elements * (len(directions) + len(seeds)) > ELEMENT_LIMIT:
         return None
-    values: list[Any] = evaluate_all(_returning_all(graph), m.scene.inputs, tick=m.scene.tick)
+    values: list[Any] = evaluate_all(returning_all(graph), m.scene.inputs, tick=m.scene.tick)
     active = reaches(graph, (i,))
 
     def seen(array: Array) -> Array:
@@ -209,7 +209,7 @@ def _use(flow: Flow, k: int, n: int, v: int, y_bar: Array, x_bar: Array) -> Use:
     )  # fmt: skip
 
 
-def _returning_all(graph: Graph) -> Graph:
+def returning_all(graph: Graph) -> Graph:
     """The same graph with every value among its outputs, so that none is forgotten."""
     found = graph.plans.get("all values")
     if found is None:
@@ -223,7 +223,7 @@ def _returning_all(graph: Graph) -> Graph:
 
 def tangents_at(m: Mismatch, inputs: Sequence[Array], directions: Array) -> dict[int, Array]:
     """Tangents (K, size) of every value that depends on the input, along directions (K, n)."""
-    every = _returning_all(m.scene.graph)
+    every = returning_all(m.scene.graph)
     active = reaches(every, (m.i,))
     seeds = directions.reshape(len(directions), *every.types[m.i].shape)
     results = evaluate(jvp(every, (m.i,)), [*inputs, seeds], tick=m.scene.tick)

@@ -17,6 +17,8 @@ from gradproof_service.transforms.evaluate import Tick, call
 
 PAIRED = 30
 """Values of which the products of two are tried as a missing term."""
+SCALED = 3
+"""Elements that a value must have for a number before it to be told from chance."""
 
 
 def slipped(r: Reading, cone: Sequence[int], tick: Tick) -> tuple[Culprit | None, list[int]]:
@@ -82,26 +84,45 @@ def with_step(r: Reading, v: int, right: Array, found: Culprit) -> Culprit:
         ):
             if equal(made, right):
                 return replace(found, code=code, text=f"{found.text}: {says}")
-    return _exchanged(r, v, right, found) or _product(r, right - here, terms, found) or found
+    return (
+        _exchanged(r, v, right, found)
+        or _product(r, right - here, terms, found)
+        or _scalar(r, here, right, terms, found)
+        or found
+    )
 
 
 def _exchanged(r: Reading, v: int, right: Array, found: Culprit) -> Culprit | None:
     """The accusation of one operand when another of the claim's values in its place gives what is right."""
     if maker(r, v) < 0:
         return None
-    step = r.steps[maker(r, v)]
-    xs = [r.values[u] for u in step.operands]
+    step, rank = r.steps[maker(r, v)], right.ndim - 1
+    broadcasts = step.op.batching == "elementwise"
+    xs = [_aligned(r, u, rank) if broadcasts else r.values[u] for u in step.operands]
     for n, u in enumerate(step.operands):
         if not step.batched[n] or not r.claim.types[u].is_float:
             continue
         for w, t in enumerate(r.claim.types):
-            if w in (u, v) or t != r.claim.types[u] or r.values[w] is None or not r.varies(w):
+            fits = t.rank <= rank if broadcasts else t == r.claim.types[u]
+            if w in (u, v) or not fits or not t.is_float or r.values[w] is None or not r.varies(w):
                 continue
-            made = call(step, [r.values[w] if k == n else x for k, x in enumerate(xs)])
+            other = _aligned(r, w, rank) if broadcasts else r.values[w]
+            given = [other if k == n else x for k, x in enumerate(xs)]
+            try:
+                made = step.op.kernel(step.site, *given) if broadcasts else call(step, given)
+            except ValueError:  # shapes that do not broadcast
+                continue
             if made.shape == right.shape and equal(made, right):
                 says = f"it uses {_name(r, u)} where {_name(r, w)} is right"
                 return replace(found, code="F10", text=f"{found.text}: {says}")
     return None
+
+
+def _aligned(r: Reading, v: int, rank: int) -> Array:
+    """A value at every point with its core axes aligned to those of arrays of this rank."""
+    value = r.batch(v)
+    short = rank + 1 - value.ndim
+    return value.reshape(value.shape[:1] + (1,) * short + value.shape[1:]) if short > 0 else value
 
 
 def _product(
@@ -119,8 +140,35 @@ def _product(
     return None
 
 
+def _scalar(
+    r: Reading, here: Array, right: Array, terms: Sequence[tuple[int, Any]], found: Culprit
+) -> Culprit | None:
+    """The accusation of a missing number that is another at every point: as a factor, or before a term."""
+    if here[0].size < SCALED:
+        return None
+    if _parallel(here, right):
+        return replace(
+            found, code="F11", text=f"{found.text}: a factor that is one number is missing"
+        )
+    for u, term in terms:
+        if term.shape == here.shape and _parallel(term, right - here):
+            text = f"{found.text}: a multiple of {_name(r, u)} is missing"
+            return replace(found, code="F05", text=text, faint=True)
+    return None
+
+
+def _parallel(a: Array, b: Array) -> bool:
+    """Whether at each point b is a number times a."""
+    a, b = a.reshape(len(a), -1), b.reshape(len(b), -1)
+    size = np.einsum("pk,pk->p", a, a)
+    if not size.all() or not b.any(axis=1).all():
+        return False
+    factors = np.einsum("pk,pk->p", a, b) / size
+    return equal(factors[:, None] * a, b)
+
+
 def _name(r: Reading, v: int) -> str:
-    return label(r, v) if maker(r, v) >= 0 else r.claim.inputs[v]
+    return r.claim.inputs[v] if v < len(r.claim.inputs) else label(r, v)
 
 
 def _fitting(r: Reading, v: int, here: Array) -> Iterator[tuple[int, Any]]:
@@ -128,8 +176,7 @@ def _fitting(r: Reading, v: int, here: Array) -> Iterator[tuple[int, Any]]:
     for u, t in enumerate(r.claim.types):
         if u == v or r.values[u] is None or not t.is_float or not r.varies(u):
             continue
-        value, short = r.batch(u), here.ndim - 1 - t.rank
-        if short >= 0:
-            value = value.reshape(value.shape[:1] + (1,) * short + value.shape[1:])
+        if t.rank < here.ndim:
+            value = _aligned(r, u, here.ndim - 1)
             if all(n in (1, k) for n, k in zip(value.shape, here.shape, strict=True)):
                 yield u, value

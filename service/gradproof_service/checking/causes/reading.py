@@ -10,7 +10,7 @@ import numpy as np
 
 from gradproof_service.arrays import Array
 from gradproof_service.checking.causes.constants import sizes_of
-from gradproof_service.checking.causes.flow import EXACT_INPUTS
+from gradproof_service.checking.causes.flow import EXACT_INPUTS, returning_all
 from gradproof_service.checking.causes.known import CLOSE, Likeness, Vocabulary, answer, vocabulary
 from gradproof_service.checking.causes.mismatch import Mismatch
 from gradproof_service.graph.graph import Graph
@@ -166,7 +166,8 @@ def read(m: Mismatch, claim: Graph, inputs: Sequence[Array], result_index: int) 
             for k in range(count)
         ]
         batched += [np.stack([x] * len(chosen)) for x in extra]
-        return evaluate_all(claim, batched, tick=scene.tick)
+        # what is computed and not used may be what was forgotten
+        return evaluate_all(returning_all(claim), batched, tick=scene.tick)
 
     values = evaluated(points)
     results = [Result(v, right, _holds(claim, values, v, right)) for v, right in rights]

@@ -24,6 +24,8 @@ class Culprit:
     """What the accused value must be multiplied by, 0 when it is not off by a factor."""
     code: str = ""
     """The class of mistake, "" when the proof does not show it."""
+    faint: bool = False
+    """Whether other classes would fit as well."""
     mends: int = 1
     """How many of the claim's wrong answers come right by the proof."""
 

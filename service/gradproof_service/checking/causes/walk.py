@@ -211,7 +211,9 @@ def _proved(r: Reading, v: int) -> Culprit | None:
     for known, value in _replacements(r, v):
         mends = 0 if equal(value, here) else r.settles(v, value)
         if mends:
-            return replace(_wrong(r, v, known.label, value), mends=mends)
+            found = replace(_wrong(r, v, known.label, value), mends=mends)
+            masked = known.kind == "slope" and r.steps[maker(r, v)].op.name == "where"
+            return replace(found, code="F13") if masked and not found.code else found
     found = None if r.alike.get(v) else _misused(r, v)
     if found is not None:
         return found
@@ -227,12 +229,12 @@ def _proved(r: Reading, v: int) -> Culprit | None:
     return None
 
 
-def _replacements(r: Reading, v: int) -> Iterator[tuple[Known, Array]]:
-    """Everything known that has the form of a value, as it is and transposed."""
+def _replacements(r: Reading, v: int, first: str = "") -> Iterator[tuple[Known, Array]]:
+    """Everything known that has the form of a value, as it is and transposed; those of kind `first` first."""
     here = r.batch(v)
     known = r.words.by_size.get(r.claim.types[v].size, [])
     kinds = ("cotangent", "slope", "value", *(("derived",) if r.wrong_count > 1 else ()))
-    for kind in kinds:
+    for kind in sorted(kinds, key=lambda kind: kind != first):
         for k in known:
             if k.kind != kind:
                 continue
@@ -262,8 +264,8 @@ def _misused(r: Reading, v: int) -> Culprit | None:
     for u in r.steps[at].operands:
         if not r.alike.get(u) or not r.varies(u):
             continue
-        here = r.batch(u)
-        for known, value in _replacements(r, u):
+        here, kind = r.batch(u), r.alike[u][0].known.kind
+        for known, value in _replacements(r, u, "value" if kind in ("value", "derived") else ""):
             mends = 0 if equal(value, here) else r.settles(u, value, only=at)
             if mends:
                 stands = r.alike[u][0]
