@@ -180,10 +180,11 @@ def written(places: Any, updates: int = 1) -> Reads:
 def _filled(s: Site, xs: Known, free: Sequence[int]) -> tuple[Array, ...] | None:
     """All operands, those whose values do not matter as zeros that take no memory; None while another is unknown."""
     found: list[Array] = []
-    for j, (v, t) in enumerate(zip(xs, s.ins, strict=True)):
-        if v is None and j not in free:
+    for j, t in enumerate(s.ins):
+        v = np.broadcast_to(np.int8(0), t.shape) if j in free else xs[j]
+        if v is None:
             return None
-        found.append(np.broadcast_to(np.int8(0), t.shape) if v is None else np.asarray(v))
+        found.append(np.asarray(v))
     return tuple(found)
 
 
