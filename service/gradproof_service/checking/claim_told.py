@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradproof_service.arrays import Array, type_of, type_of_array
+from gradproof_service.arrays import Array
 from gradproof_service.checking.compare import Held
 from gradproof_service.checking.judge import Expected, Judge, pair_of
 from gradproof_service.checking.places import pattern
@@ -15,12 +14,8 @@ from gradproof_service.checking.report import (
     Claim,
     Comparison,
     Kind,
-    Verdict,
 )
 from gradproof_service.diagnostic import Finding, Severity
-from gradproof_service.graph.graph import Graph
-from gradproof_service.graph.typing import type_program
-from gradproof_service.graph.upcast import upcast
 
 if TYPE_CHECKING:
     from gradproof_service.checking.causes import Cause
@@ -29,14 +24,19 @@ WHOLE = 0.995
 """What explains this much of a difference needs no runners-up beside it."""
 
 
-def too_large(judge: Judge, claim: Claim, o: int, i: int, claimed: Array) -> Comparison:
-    """A claim about a Jacobian that was not formed is left open, with what to claim instead."""
+def differs_unformed(judge: Judge, claim: Claim, o: int, i: int, c: Comparison) -> Finding:
+    """The finding about a wrong claim of which only some rows were formed: numbers, but no cause."""
     pair = pair_of(judge, claim, o, i)
-    return Comparison(
-        output=pair.output, input=pair.input, second_input=pair.second_input, kind=claim.kind,
-        subject=judge.subject, against=judge.reference.source, verdict=Verdict.INCONCLUSIVE,
-        reason="budget", detail="the Jacobian is too large to be formed; claim a vjp or a jvp",
-        entries_total=int(claimed.size), power=float("inf"),
+    return Finding(
+        "GP800", "derivative-differs", Severity.ERROR,
+        f"the claimed {claim.kind.name.lower()} of {pair.output} by {pair.input} is wrong: "
+        f"{c.entries_wrong} of the {c.entries} entries that were formed of {c.entries_total} differ; "
+        f"worst at {list(c.worst_index)}: claimed {c.claimed:.10g}, reference {c.reference:.10g}, "
+        f"allowed error {c.error_bar:.2g}",
+        input=pair.input, output=pair.output, location=claim.location, elements=c.wrong,
+        element_count=c.entries_wrong,
+        numbers=(("claimed", c.claimed), ("reference", c.reference), ("error_bar", c.error_bar)),
+        mend="correct the derivative of that argument",
     )  # fmt: skip
 
 
@@ -76,12 +76,15 @@ def _cause(
     seeds: Array | None,
 ) -> Cause | None:  # fmt: skip
     """Why the claim differs, with the line of a claim that was recorded, when numbers name it."""
-    from gradproof_service.checking.causes import find_cause  # only what is wrong pays for it
+    # only what is wrong pays for it
+    from gradproof_service.checking.causes import find_cause
+    from gradproof_service.checking.causes.recorded import recorded
 
     scene = judge.scene
     shape = expected.value.shape
     flat = None if seeds is None else seeds.reshape(len(seeds), -1).astype(np.float64)
-    graph, inputs = _recorded(judge, claim, seeds)
+    index = claim.traced if claim.traced >= 0 else claim.function
+    graph, inputs = recorded(judge.program, index, scene, claim.kind, o, i, seeds)
     return find_cause(
         scene, o, i, claimed.reshape(shape), expected.value,
         np.broadcast_to(expected.bar, shape), graph, inputs,
@@ -89,24 +92,6 @@ def _cause(
         tangents=flat if claim.kind in (Kind.JVP, Kind.HVP) else None,
         result_index=claim.result_index,
     )  # fmt: skip
-
-
-def _recorded(
-    judge: Judge, claim: Claim, seeds: Array | None
-) -> tuple[Graph | None, tuple[Array, ...] | None]:
-    """The claim as a float64 graph and what to give it, when it is a program or was recorded."""
-    index = claim.traced if claim.traced >= 0 else claim.function
-    program, scene = judge.program, judge.scene
-    if program is None or not 0 <= index < len(program.functions) or scene.gradient_of:
-        return None, None
-    given = list(scene.inputs) if seeds is None else [*scene.inputs, seeds[0]]
-    if len(program.functions[index].inputs) != len(given):
-        return None, None
-    kept = [*scene.original.input_types, *([] if seeds is None else [type_of_array(seeds[0])])]
-    graph, _ = type_program(
-        replace(program, entry=index), [type_of(t.dtype, t.shape) for t in kept]
-    )
-    return (None, None) if graph is None else (upcast(graph), tuple(np.asarray(x) for x in given))
 
 
 def _told(cause: Cause) -> str:

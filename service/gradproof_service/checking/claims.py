@@ -34,9 +34,9 @@ RTOL = 5e-7
 RTOL_COARSE = 1e-4
 """Relative error forgiven in a claim when the caller states none, in float64 and in float32: the
 first between what a float32 temporary costs (6e-8) and the smallest mistake worth accusing (1e-6)."""
-BLUR = 2.0**-21
-"""Part of the norm of its terms by which a float32 temporary may move what a rule returns: the sum
-itself may be far smaller than its terms."""
+BLUR = 2.0**-23
+"""By how many norms of its terms, times 1 + 2 (number of terms)^(1/4), a float32 temporary may move
+what a rule returns: the sum itself may be far smaller than its terms."""
 NOTHING = 2.0**-62
 """Part of |f| / |x| below which no formula in float64 can be held to a slope: what a saturated
 unit loses is lost whichever way its derivative is written."""
@@ -207,8 +207,9 @@ def _usual(judge: Judge, o: int, i: int, seeds: Array) -> Array:
 
     A sparse seed may meet zeros only, where there is nothing that an error could be relative to.
     """
-    block = judge.reference.blocks[o, i].value
-    top = float(np.abs(block[np.isfinite(block)]).max(initial=0.0))
+    block = judge.reference.blocks.get((o, i))
+    finite = np.zeros(0) if block is None else block.value[np.isfinite(block.value)]
+    top = float(np.abs(finite).max(initial=0.0))
     size = np.sqrt(np.square(seeds.reshape(len(seeds), -1)).sum(axis=1, keepdims=True))
     return ROW_FLOOR * top * size
 
@@ -227,7 +228,8 @@ def _expected(claim: Claim, block: Block, seeds: Array | None, eps: float) -> Ex
     value, bar = (block.value, block.bar) if vjp else (block.value.T, block.bar.T)
     with np.errstate(all="ignore"):
         rounding = eps * (np.abs(flat) @ np.abs(value))
-        blur = BLUR * np.sqrt(np.square(flat) @ np.square(value))
+        terms = 1 + 2 * np.count_nonzero(flat, axis=1, keepdims=True) ** 0.25
+        blur = BLUR * terms * np.sqrt(np.square(flat) @ np.square(value))
         return Expected(flat @ value, np.abs(flat) @ bar + rounding, blur=blur)
 
 

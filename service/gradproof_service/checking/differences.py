@@ -58,9 +58,17 @@ class _Climb:
         return rows[: max(0, self.left) // (2 * len(ladder.levels))]
 
     def tier(
-        self, ladder: Ladder, stencil: Stencil, rows: NDArray[np.intp], edge: BoolArray
+        self,
+        ladder: Ladder,
+        stencil: Stencil,
+        rows: NDArray[np.intp],
+        edge: BoolArray,
+        chosen: BoolArray | None = None,
     ) -> Readings:
-        """Sample one ladder for some rows, in blocks, and judge every entry of them; `edge` (D,) is indexed by those rows."""
+        """Sample one ladder for some rows, in blocks, and judge the entries of them that are `chosen` (D, m).
+
+        `edge` (D,) and `chosen` are indexed by those rows.
+        """
         outputs = len(self.centre)
         out = Readings.empty(len(rows), outputs, Reason.BUDGET)
         for block in self._blocks(ladder, len(rows), outputs):
@@ -87,6 +95,7 @@ class _Climb:
                 at_edge=edge[at],
                 wanted=self.floor[at],
                 tau=self.tau,
+                chosen=None if chosen is None else chosen[at],
             )
             out.put(block, found)
         return out
@@ -190,7 +199,7 @@ def _ascend(climb: _Climb, stencil: Stencil, edge: BoolArray) -> Readings:
     wide[edge] = True
     needy = np.nonzero(wide.any(axis=1))[0]
     rows = climb.affordable(LONG, needy)
-    readings.put(rows, climb.tier(LONG, stencil, rows, edge), wide[rows])
+    readings.put(rows, climb.tier(LONG, stencil, rows, edge, wide), wide[rows])
     unpaid = needy[len(rows) :]
     readings.reason[unpaid] = np.where(wide[unpaid], Reason.BUDGET, readings.reason[unpaid])
     wide = climb.wide(readings) & np.isfinite(climb.centre)
@@ -206,7 +215,7 @@ def _look_past(
 ) -> None:
     """Beside a kink the derivative is the slope of one side: the bar that covers both sides may be narrower than a cramped one."""
     roomy = place(climb.x, stencil.directions, climb.scale / 4, climb.resolution)
-    sides = climb.tier(LONG, roomy, rows, np.ones(len(stencil.height), dtype=bool))
+    sides = climb.tier(LONG, roomy, rows, np.ones(len(stencil.height), dtype=bool), wide)
     both = (sides.left + sides.right) / 2
     cover = np.abs(sides.left - sides.right) / 2 + np.maximum(sides.left_bar, sides.right_bar)
     narrower = wide[rows] & (cover < readings.bar[rows])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradproof_service.checking.estimate import Reason
 from gradproof_service.checking.ladder import Ladder, Settled, settle
@@ -61,7 +62,9 @@ class _Entries:
     centre: FloatArray
     centre_bound: FloatArray
 
-    def at(self, chosen: BoolArray) -> "_Entries":
+    def at(self, chosen: BoolArray | NDArray[np.intp] | slice) -> "_Entries":
+        if isinstance(chosen, slice):
+            return self
         parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         return _Entries(
             **{
@@ -81,21 +84,28 @@ def read(
     at_edge: BoolArray,
     wanted: FloatArray,
     tau: float,
+    chosen: BoolArray | None = None,
 ) -> Readings:
-    """Judge every entry; `at_edge` (D,) marks points on a kink or edge, `wanted` (D, m) the size below which power is not asked."""
+    """Judge every entry; `at_edge` (D,) marks points on a kink or edge, `wanted` (D, m) the size below which power is not asked.
+
+    Only the entries `chosen` (D, m) are looked at when it is given; the others stay unknown.
+    """
     with np.errstate(all="ignore"):
         rows, outputs = samples.plus.shape[1:]
+        pick = slice(None) if chosen is None or chosen.all() else np.flatnonzero(chosen)
         entries = _entries(samples, centre, centre_bound, None if noise is None else noise.high)
+        entries, floor = entries.at(pick), wanted.ravel()[pick]
         quotient, bound = _central(entries)
         best = settle(ladder, quotient, bound, entries.available)
-        if noise is not None:
-            best = _second_opinion(best, samples, ladder, centre, centre_bound, noise)
+        if noise is not None and not noise.steady.all():
+            quiet = _entries(samples, centre, centre_bound, noise.low).at(pick)
+            best = _second_opinion(best, ladder, quiet, ~noise.steady.ravel()[pick])
         drowned = _drowned(entries, best)
         best = Settled(best.value, np.where(drowned, np.inf, best.bar), best.rounding)
         bent = ~drowned & _bends(entries, ladder, best.bar) | (
-            np.repeat(at_edge, outputs) & ~drowned
+            np.repeat(at_edge, outputs)[pick] & ~drowned
         )
-        reason = _reasons(entries, quotient, bound, best, wanted.ravel(), tau)
+        reason = _reasons(entries, quotient, bound, best, floor, tau)
         reason = np.where(drowned & (reason == Reason.ALIASING), Reason.NOISE, reason)
         value, bar = best.value, best.bar
         sides = [np.full(len(value), np.nan) for _ in range(4)]
@@ -107,11 +117,12 @@ def read(
                 whole[bent] = part
             value[bent], bar[bent] = _joined(left, right)
             hopeless = np.isin(reason, (Reason.DOMAIN, Reason.OVERFLOW))
-            wide = ~(bar <= tau * np.maximum(np.abs(value), wanted.ravel()))
+            wide = ~(bar <= tau * np.maximum(np.abs(value), floor))
             reason = np.where(bent & ~hopeless, np.where(wide, Reason.KINK, Reason.OK), reason)
-        return Readings(
-            *(a.reshape(rows, outputs).astype(np.float64) for a in (value, bar, reason, *sides))
-        )
+        out = Readings.empty(rows, outputs, Reason.BUDGET)
+        for field, found in zip(fields(out), (value, bar, reason, *sides), strict=True):
+            getattr(out, field.name).reshape(-1)[pick] = found
+        return out
 
 
 def _entries(
@@ -224,19 +235,14 @@ def _bends(entries: _Entries, ladder: Ladder, bar: FloatArray) -> BoolArray:
     return bent
 
 
-def _second_opinion(
-    best: Settled,
-    samples: Samples,
-    ladder: Ladder,
-    centre: FloatArray,
-    centre_bound: FloatArray,
-    noise: Noise,
-) -> Settled:
-    """Where the noise depends on the spacing, believe neither reading of it: the bar covers the estimates under both."""
-    doubtful = ~noise.steady.ravel()
+def _second_opinion(best: Settled, ladder: Ladder, quiet: _Entries, doubtful: BoolArray) -> Settled:
+    """Where the noise depends on the spacing, believe neither reading of it: the bar covers the estimates under both.
+
+    `quiet` are the entries with the lower noise.
+    """
     if not doubtful.any():
         return best
-    entries = _entries(samples, centre, centre_bound, noise.low).at(doubtful)
+    entries = quiet.at(doubtful)
     other = settle(ladder, *_central(entries), entries.available)
     value, bar = best.value.copy(), best.bar.copy()
     wider = np.maximum(bar[doubtful], np.abs(other.value - value[doubtful]) + other.bar)
