@@ -10,6 +10,7 @@ derivative rule: a wrong rule cannot hide behind it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -89,12 +90,10 @@ def disturbed(
     tick: Tick = no_tick,
 ) -> list[Array]:  # fmt: skip
     """`evaluate` with every operation rounded at random; the same seed rounds the same way."""
-    return _run(graph, list(inputs), np.random.default_rng(seed), eps, tick)
+    return _run(graph, list(inputs), _Draw(seed, eps), tick)
 
 
-def _run(
-    graph: Graph, inputs: list[Array], rng: np.random.Generator, eps: float | None, tick: Tick
-) -> list[Array]:
+def _run(graph: Graph, inputs: list[Array], draw: _Draw, tick: Tick) -> list[Array]:
     flags = tuple(np.ndim(x) > len(graph.types[i].shape) for i, x in enumerate(inputs))
     prepared = plan(graph, flags)
     values: list[Any] = [None] * len(graph.types)
@@ -104,9 +103,7 @@ def _run(
         for step in prepared.steps:
             xs = [values[v] for v in step.operands]
             # what is made of constants alone is the same in every run of the graph: no error of it
-            outs = (
-                _perturbed(step, xs, rng, eps, tick) if moved[step.first] else call(step, xs, tick)
-            )
+            outs = _perturbed(step, xs, draw, tick) if moved[step.first] else call(step, xs, tick)
             if len(step.site.outs) == 1:
                 values[step.first] = outs
             else:
@@ -131,18 +128,16 @@ def _moved(graph: Graph) -> bytearray:
     return found
 
 
-def _perturbed(
-    step: Step, xs: list[Any], rng: np.random.Generator, eps: float | None, tick: Tick
-) -> Any:
+def _perturbed(step: Step, xs: list[Any], draw: _Draw, tick: Tick) -> Any:
     op, site = step.op, step.site
     if op.exact is not None and op.exact(site):
         return call(step, xs, tick)
     if op.accumulates:
-        xs = [_shaken(x, rng, eps, 1.0, normwise=op.normwise) for x in xs]
+        xs = [draw.shaken(x, 1.0, normwise=op.normwise) for x in xs]
     if op.batching == "run":
 
         def again(g: Graph, args: Sequence[Array]) -> list[Array]:
-            outs = _run(g, list(args), rng, eps, tick)
+            outs = _run(g, list(args), draw, tick)
             if not step.any_batched:
                 return outs
             size = len(args[0])
@@ -159,22 +154,62 @@ def _perturbed(
     if not op.ulps:
         return y
     if len(site.outs) == 1:
-        return _shaken(y, rng, eps, op.ulps)
-    return tuple(_shaken(part, rng, eps, op.ulps) for part in y)
+        return draw.shaken(y, op.ulps)
+    return tuple(draw.shaken(part, op.ulps) for part in y)
 
 
-def _shaken(
-    x: Any, rng: np.random.Generator, eps: float | None, ulps: float, *, normwise: bool = False
-) -> Any:
-    """x times 1 and some eps for each ulp, drawn anew for every entry (in long arrays for every `TILE`)."""
-    if x.dtype not in FLOATS:
-        return x
-    spacing = (
-        float(np.finfo(x.dtype).eps) if eps is None else max(eps, float(np.finfo(x.dtype).eps))
-    )
-    drawn = rng.integers(0, len(LEVELS), min(x.size, TILE), dtype=np.int8)
-    move = (np.array(LEVELS) * (spacing * ulps)).astype(x.dtype)[drawn]
-    move = np.resize(move, x.shape) if x.size > TILE else move.reshape(x.shape)
-    size = np.abs(x).max(axis=(-2, -1), keepdims=True) if normwise and x.ndim > 1 and x.size else x
-    moved = x + size * move
-    return moved if np.isfinite(moved).all() else np.where(np.isfinite(x), moved, x)
+class _Draw:
+    """Moves for one disturbed run: windows of a fixed table of random signs, at places drawn from the seed."""
+
+    __slots__ = ("_eps", "_places", "_rng")
+
+    def __init__(self, seed: tuple[int, ...], eps: float | None) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._places: list[int] = []
+        self._eps = eps
+
+    def shaken(self, x: Any, ulps: float, *, normwise: bool = False) -> Any:
+        """x times 1 and some eps for each ulp, drawn anew for every entry (in long arrays for every `TILE`)."""
+        dtype = x.dtype
+        if dtype not in FLOATS:
+            return x
+        own = _SPACING[dtype.char]
+        factors = _factors(dtype.char, (own if self._eps is None else max(self._eps, own)) * ulps)
+        size = x.size
+        if size > TILE:
+            return self._long(x, factors) if not normwise else self._normwise(x, factors)
+        if normwise and x.ndim > 1 and size:
+            return self._normwise(x, factors)
+        at = self._place()
+        return x * factors[at : at + size].reshape(x.shape)
+
+    def _long(self, x: Array, factors: Array) -> Array:
+        flat = np.ascontiguousarray(x).reshape(-1)
+        out = np.empty(flat.shape, flat.dtype)
+        at = self._place()
+        for start in range(0, len(flat), TILE):
+            part = flat[start : start + TILE]
+            np.multiply(part, factors[at : at + len(part)], out=out[start : start + len(part)])
+        return out.reshape(x.shape)
+
+    def _normwise(self, x: Array, factors: Array) -> Array:
+        at = self._place()
+        move = np.resize(factors[at : at + min(x.size, TILE)] - 1, x.shape)
+        moved = x + np.abs(x).max(axis=(-2, -1), keepdims=True) * move
+        return np.where(np.isfinite(x), moved, x)
+
+    def _place(self) -> int:
+        if not self._places:
+            self._places = self._rng.integers(0, TILE, 256).tolist()
+        return self._places.pop()
+
+
+_SPACING: Final = {np.dtype(d).char: float(np.finfo(d).eps) for d in FLOATS}
+_SIGNS: Final = np.random.default_rng(20).integers(0, len(LEVELS), TILE)
+
+
+@lru_cache(maxsize=64)
+def _factors(char: str, spacing: float) -> Array:
+    """1 plus each move, (2 TILE,): a window of up to `TILE` of them may begin anywhere in the first half."""
+    once = (1 + np.array(LEVELS) * spacing)[_SIGNS].astype(char)
+    return np.concatenate([once, once])
