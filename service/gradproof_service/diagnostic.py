@@ -30,6 +30,8 @@ class FaultKind(Enum):
     """The request ended every worker that took it up; making it again would end more."""
     UNAUTHENTICATED = "unauthenticated"
     """The caller has not shown who it is, or may not call."""
+    PROTOCOL = "protocol"
+    """The two sides speak no protocol in common."""
     INTERNAL = "internal"
     """The mistake is the service's own."""
 

@@ -30,6 +30,8 @@ CODES: Final = {
     FaultKind.BUSY: grpc.StatusCode.UNAVAILABLE,
     FaultKind.CRASHED: grpc.StatusCode.INTERNAL,
     FaultKind.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    FaultKind.PROTOCOL: grpc.StatusCode.FAILED_PRECONDITION,
+    FaultKind.INTERNAL: grpc.StatusCode.INTERNAL,
 }
 MESSAGE_CHARACTERS: Final = 1024
 """Longest sentence that travels: it goes in a header, and headers are bounded."""

@@ -1,0 +1,41 @@
+"""Checks of sessions that live in the client's own process: threads do what workers do behind a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from gradproof_service.server.deadline import Deadline
+from gradproof_service.server.messages import read_message
+from gradproof_service.server.methods import METHODS
+
+if TYPE_CHECKING:
+    from gradproof_service.server.application import Application
+
+
+class LocalCompute:
+    """The part of `Compute` that sessions use; work that nobody waits for ends at its next tick."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._pool = ThreadPoolExecutor(1, "gradproof-check")
+
+    async def call(self, method: str, request: bytes, deadline: Deadline) -> bytes:
+        """The answer of one handler; raises what the handler raises."""
+        row = METHODS[method]
+
+        def work() -> bytes:
+            deadline.tick()
+            handler = getattr(self._application, row.name)
+            return handler(read_message(row.request, request), deadline.tick).SerializeToString()
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except asyncio.CancelledError:
+            deadline.cancel()
+            raise
+
+    def close(self) -> None:
+        """Let go of the thread; what runs ends at its next tick."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

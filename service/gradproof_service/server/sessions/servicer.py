@@ -1,0 +1,37 @@
+"""`SessionService` behind gRPC: the stream's two directions are handed to a session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradproof_proto.v1 import session_pb2 as ses
+from gradproof_proto.v1 import session_pb2_grpc
+
+from gradproof_service.server.servicers import Calls
+from gradproof_service.server.sessions.registry import Sessions
+
+Context = Any
+
+
+class SessionServicer(session_pb2_grpc.SessionServiceServicer):
+    """`SessionService`; `drain` is called before the server stops."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self.sessions = Sessions(calls.compute, calls.blobs, calls.limits)
+
+    async def Open(self, request_iterator: Any, context: Context) -> None:  # noqa: D102, N802
+        requests = aiter(request_iterator)
+
+        async def read() -> ses.OpenRequest | None:
+            return await anext(requests, None)
+
+        try:
+            await self.sessions.serve(read, context.write)
+        except Exception as error:  # noqa: BLE001 every failure becomes a status
+            await self._calls.abort(context, error)
+
+    async def drain(self, grace_s: float) -> None:
+        """Tell every client that the service will stop, and wait until they have left or `grace_s` is over."""
+        await self.sessions.drain(grace_s)
+        self.sessions.close()
