@@ -86,6 +86,7 @@ ABS = unary(
 SIGN = unary(
     "sign", "-1, 0 or 1", "y = sign(x);  dy = 0", np.sign, None,
     infer=infer_numeric, ulps=0.0, kink="0 everywhere: a step has no slope",
+    scalar="(1.0 if {0} > 0.0 else -1.0 if {0} < 0.0 else 0.0 if {0} == 0.0 else {0})",
     margins=(Margin("jump", "x = 0", lambda s, xs, ys: np.abs(xs[0])),),
 )  # fmt: skip
 

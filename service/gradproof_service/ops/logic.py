@@ -48,12 +48,14 @@ def _sample_bools(count: int) -> Callable[[Draw], Sample]:
     return sample
 
 
-def _logical(name: str, meaning: str, formula: str, count: int, kernel: Callable[..., Any]) -> Op:
+def _logical(
+    name: str, meaning: str, formula: str, count: int, kernel: Callable[..., Any], scalar: str
+) -> Op:
     none = (None,) * count
     return Op(
         name, meaning, formula, _infer_logical, lambda s, *xs: kernel(*xs), _sample_bools(count),
         (count, count), jvp=none, vjp=none, batching="elementwise", ulps=0.0, source="logic",
-        ufunc=kernel,
+        ufunc=kernel, scalar=scalar,
     )  # fmt: skip
 
 
@@ -95,9 +97,9 @@ RECORDS = (
     _comparison("less_equal", "<=", np.less_equal),
     _comparison("greater", ">", np.greater),
     _comparison("greater_equal", ">=", np.greater_equal),
-    _logical("logical_and", "both hold", "y = a and b;  dy = 0", 2, np.logical_and),
-    _logical("logical_or", "either holds", "y = a or b;  dy = 0", 2, np.logical_or),
-    _logical("logical_not", "it does not hold", "y = not a;  dy = 0", 1, np.logical_not),
+    _logical("logical_and", "both hold", "y = a and b;  dy = 0", 2, np.logical_and, "{0} and {1}"),
+    _logical("logical_or", "either holds", "y = a or b;  dy = 0", 2, np.logical_or, "{0} or {1}"),
+    _logical("logical_not", "it does not hold", "y = not a;  dy = 0", 1, np.logical_not, "not {0}"),
     _test("isfinite", "neither infinite nor NaN", np.isfinite),
     _test("isnan", "not a number", np.isnan),
     _test("isinf", "plus or minus infinity", np.isinf),

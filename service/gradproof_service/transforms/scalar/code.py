@@ -1,0 +1,125 @@
+"""A graph of scalars as one Python function on floats, or as a list of calls when it is long.
+
+The source is put together from the `scalar` expressions of our own op records, numbered locals and
+nothing else: no name, attribute or text of a client comes into it. Results agree with the kernels
+within each op's `ulps`. Where a float would raise (overflow, a domain's edge) the runner raises
+`ArithmeticError` or `ValueError`, and the caller asks the plan on arrays, which knows inf and NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from gradproof_service.arrays import BOOL, F64
+from gradproof_service.graph.graph import Graph
+from gradproof_service.ops.record import Op, Site
+from gradproof_service.transforms.evaluate import Step, plan
+
+Runner = Callable[..., Sequence[Any]]
+"""`(*floats) -> outputs` as floats and bools."""
+
+LINES: Final = 1000
+"""Nodes up to which a graph becomes source; Python compiles 10 to 15 us a line."""
+NAMES: Final[dict[str, Any]] = {
+    "__builtins__": {}, "abs": abs,
+    **{
+        name: getattr(math, name)
+        for name in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "tanh", "sqrt", "pow")
+    },
+}  # fmt: skip
+"""Everything that a `scalar` expression may name."""
+
+
+def scalar_runner(graph: Graph) -> Runner | None:
+    """The graph on floats, None when it holds anything but float64 scalars and truth values."""
+    if any(t.shape or t.dtype != F64 for t in graph.input_types):
+        return None
+    steps = plan(graph, (False,) * len(graph.inputs)).steps
+    if not steps or not all(_is_scalar(step.site) for step in steps):
+        return None
+    return _source(graph, steps) if len(steps) <= LINES else _tape(graph, steps)
+
+
+def _is_scalar(site: Site) -> bool:
+    if len(site.outs) != 1 or site.out.shape or site.out.dtype not in (F64, BOOL):
+        return False
+    if site.op.name in ("constant", "full"):
+        return True
+    return bool(site.op.scalar) and len(site.ins) < 4 and all(
+        not t.shape and t.dtype in (F64, BOOL) for t in site.ins
+    )  # fmt: skip
+
+
+def _source(graph: Graph, steps: Sequence[Step]) -> Runner:
+    """One function with a line for each node; numbers are bound as locals by position."""
+    count = len(graph.inputs)
+    numbers: list[Any] = []
+    names: dict[int, str] = {v: f"v{v}" for v in range(count)}
+    lines: list[str] = []
+    for step in steps:
+        v = step.first
+        names[v] = f"v{v}"
+        if not step.operands:
+            names[v] = f"c{len(numbers)}"
+            numbers.append(_number(step.site))
+            continue
+        expression = step.site.op.scalar.format(*(names[u] for u in step.operands))
+        lines.append(f"    {names[v]} = {expression}")
+    arguments = ", ".join(names[v] for v in range(count))
+    constants = ", ".join(f"c{k}" for k in range(len(numbers)))
+    outputs = "".join(f"{names[v]}, " for v in graph.outputs)
+    text = "\n".join(
+        [f"def bind({constants}):", f"  def run({arguments}):", *lines,
+         f"    return ({outputs})", "  return run"]
+    )  # fmt: skip
+    scope = dict(NAMES)
+    exec(compile(text, "<plan on floats>", "exec"), scope)  # noqa: S102  (our own records' text)
+    return scope["bind"](*numbers)
+
+
+def _tape(graph: Graph, steps: Sequence[Step]) -> Runner:
+    """A walk over a list of calls: nothing is compiled but one small function for each op."""
+    place: dict[int, int] = {v: v for v in range(len(graph.inputs))}
+    start: list[Any] = []
+    for step in steps:
+        if not step.operands:
+            place[step.first] = len(graph.inputs) + len(start)
+            start.append(_number(step.site))
+    calls: list[tuple[Any, int, int, int]] = []
+    free = len(graph.inputs) + len(start)
+    for step in steps:
+        if step.operands:
+            at = [place[v] for v in step.operands] + [-1, -1]
+            calls.append((scalar_function(step.site.op), at[0], at[1], at[2]))
+            place[step.first] = free
+            free += 1
+    outputs = [place[v] for v in graph.outputs]
+
+    def run(*inputs: float) -> list[Any]:
+        values: list[Any] = [*inputs, *start]
+        push = values.append
+        for f, a, b, c in calls:
+            if b < 0:
+                push(f(values[a]))
+            elif c < 0:
+                push(f(values[a], values[b]))
+            else:
+                push(f(values[a], values[b], values[c]))
+        return [values[v] for v in outputs]
+
+    return run
+
+
+@lru_cache(maxsize=256)
+def scalar_function(op: Op) -> Callable[..., Any]:
+    """An op's `scalar` expression as a function of its operands."""
+    arguments = [f"x{i}" for i in range(op.arity[0])]
+    text = f"lambda {', '.join(arguments)}: {op.scalar.format(*arguments)}"
+    return eval(text, dict(NAMES))  # noqa: S307  (our own records' text)
+
+
+def _number(site: Site) -> Any:
+    return site.op.kernel(site).item()
