@@ -120,7 +120,7 @@ class Asked:
             )
         return left
 
-    def _options(self, program: program_pb2.Program) -> check_pb2.Options:
+    def wanted(self, program: program_pb2.Program) -> check_pb2.Options:
         """The options, with what comments in the source of this program ask to be left out."""
         from gradproof._suppression import noted
 
@@ -161,7 +161,7 @@ class Asked:
             program=program,
             point=subject.point,
             claims=given,
-            options=self._options(program),
+            options=self.wanted(program),
             origin=subject.origin,
             counterexample=self.keep,
         )
@@ -183,8 +183,11 @@ def _several(asked: Asked, subject: Subject, points: int) -> tuple[Report, Done]
     from gradproof._many import merged, subjects
     from gradproof._report import CheckedPoint
 
-    found, coverage = subjects(
-        asked.transport, subject, asked.options, points, lambda: asked.timeout_s
+    options = asked.options
+    if subject.program is not None:
+        options = asked.wanted(subject.program.message)
+    found, coverage, uncovered = subjects(
+        asked.transport, subject, options, points, lambda: asked.timeout_s
     )
     done: list[Done] = []
     for one in found:
@@ -196,7 +199,7 @@ def _several(asked: Asked, subject: Subject, points: int) -> tuple[Report, Done]
         CheckedPoint(dict(zip(s.arguments.names, s.arguments.values, strict=True)), d.report)
         for s, d in zip(found, done, strict=True)
     ]
-    report = merged(checked, coverage)
+    report = merged(checked, coverage, uncovered)
     return report, done[report.worst]
 
 

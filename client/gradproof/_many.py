@@ -47,15 +47,15 @@ def subjects(
     options: pb.Options,
     count: int,
     left: Callable[[], float | None],
-) -> tuple[list[Subject], Coverage]:
-    """The subject at the given point and at up to `count - 1` others, and what they cover.
+) -> tuple[list[Subject], Coverage, Sequence[pb.Finding]]:
+    """The subject at the given point and at up to `count - 1` others, what they cover, and what that leaves open.
 
     A function is recorded anew at each point, so what it does there is what is checked; a point at which it fails is left
     out and told. `left` gives the seconds that are left and raises when there are none.
     """
     if subject.program is None:
         found, left_out = _around(subject, options, count, left)
-        return found, Coverage(count, len(found), 0, 0, (), tuple(left_out))
+        return found, Coverage(count, len(found), 0, 0, (), tuple(left_out)), ()
     request = der.SamplePointsRequest(
         program=subject.program.message, point=subject.point, options=options, count=count
     )
@@ -70,9 +70,10 @@ def subjects(
         except TargetError as error:
             left_out.append(error.message)
     seen = tuple(answer.unseen)
-    return found, Coverage(
+    coverage = Coverage(
         count, len(found), answer.sides, answer.sides_seen, seen, tuple(dict.fromkeys(left_out))
     )
+    return found, coverage, answer.findings
 
 
 def _moved(arguments: Arguments, values: Sequence[Array]) -> Arguments:
@@ -155,8 +156,13 @@ def _on_set(x: Array, kind: program_pb2.Structure, rng: np.random.Generator) -> 
     return np.asarray(x * 2.0 ** rng.uniform(-3, 3), x.dtype)
 
 
-def merged(checked: Sequence[CheckedPoint], coverage: Coverage) -> Report:
-    """The reports of several points as one: every comparison, each finding once, the gravest verdict."""
+def merged(
+    checked: Sequence[CheckedPoint], coverage: Coverage, uncovered: Sequence[pb.Finding] = ()
+) -> Report:
+    """The reports of several points as one: every comparison, each finding once, the gravest verdict.
+
+    `uncovered` are the findings about the points together.
+    """
     reports = [c.report.message for c in checked]
     first = reports[0]
     whole = pb.Report(
@@ -187,6 +193,8 @@ def merged(checked: Sequence[CheckedPoint], coverage: Coverage) -> Report:
             known = kept.get(key := _key(f))
             if known is None or f.severity > known[0].severity:
                 kept[key] = f, k
+    for f in uncovered:
+        kept.setdefault(_key(f), (f, worst))
     told = sorted(kept.values(), key=lambda pair: -pair[0].severity)
     whole.findings.extend(f for f, _ in told)
     return Report(

@@ -86,7 +86,7 @@ def run_check(asked: Asked) -> int:
         write_file(asked.html, whole_page(f"gradproof: {case.title}", [Part("report", view)]))
     page = page_for() if asked.out is None else Page()
     shown, case = shown_part(report, case)
-    add_report(page, shown, case, notes(page, report, prove=asked.prove))
+    add_report(page, shown, case, notes(page, report, prove=asked.prove, source=case.source))
     if asked.form == "json" and report.not_saved:
         write(f"not saved: {report.not_saved}\n", sys.stderr)
     if asked.form == "text":

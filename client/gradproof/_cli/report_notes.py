@@ -9,6 +9,7 @@ from gradproof_proto.v1 import check_pb2 as pb
 
 from gradproof._cli import numbers
 from gradproof._cli.case import Case
+from gradproof._cli.findings_page import add_findings
 from gradproof._cli.page import Page
 from gradproof._cli.report_parts import derivative_name
 from gradproof._points import DTYPES
@@ -17,8 +18,10 @@ from gradproof._report import Report
 SUFFIXES = {
     np.dtype(dtype): f":{name}" for name, dtype in DTYPES.items() if name not in ("f64", "bool")
 }
+UNCOVERED = "GP704"
+"""The finding about branches of which no point shows a side."""
 SHOWN = 3
-"""Missed faults and unseen sides that are named; the others are counted."""
+"""Missed faults and left out points that are named; the others are counted."""
 
 
 def shown_part(report: Report, case: Case) -> tuple[pb.Report, Case]:
@@ -34,10 +37,10 @@ def _value(x: np.ndarray) -> str:
     return f"{x.tolist()!r}{SUFFIXES.get(x.dtype, '')}"
 
 
-def notes(page: Page, report: Report, *, prove: bool) -> Page:
-    """Lines for the end of the report, on a page of their own that is as wide."""
+def notes(page: Page, report: Report, *, prove: bool, source: str = "") -> Page:
+    """Lines for the end of the report, on a page of their own that is as wide; `source` as in `Case`."""
     made = Page(page.width)
-    _points(made, report)
+    _points(made, report, source)
     if prove:
         _proofs(made, report)
     if report.saved:
@@ -47,7 +50,7 @@ def notes(page: Page, report: Report, *, prove: bool) -> Page:
     return made
 
 
-def _points(page: Page, report: Report) -> None:
+def _points(page: Page, report: Report, source: str) -> None:
     if report.coverage is None:
         return
     verdicts = [p.report.verdict for p in report.points]
@@ -63,10 +66,8 @@ def _points(page: Page, report: Report) -> None:
         told += f"; shown is {f'point {report.worst}' if report.worst else 'the given one'}"
     page.wrap(told, "    ", first="  ")
     if c.sides:
-        unseen = f"; not seen: {_few(c.unseen)}" if c.unseen else ""
-        page.wrap(
-            f"covered: {c.sides_seen} of {c.sides} sides of branches{unseen}", "    ", first="  "
-        )
+        page.add(f"  covered: {c.sides_seen} of {c.sides} sides of branches")
+    add_findings(page, [f.proto for f in report.findings if f.code == UNCOVERED], source=source)
     if c.left_out:
         page.wrap(f"left out where the function fails: {_few(c.left_out)}", "    ", first="  ")
     elsewhere = [

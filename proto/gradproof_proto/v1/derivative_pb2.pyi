@@ -54,7 +54,7 @@ class EvaluateResponse(_message.Message):
     def __init__(self, outputs: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., findings: _Optional[_Iterable[_Union[_check_pb2.Finding, _Mapping]]] = ...) -> None: ...
 
 class DifferentiateRequest(_message.Message):
-    __slots__ = ("program", "program_blob", "function", "point", "kind", "mode", "seeds", "seed_batch", "options", "emit_program", "sparse")
+    __slots__ = ("program", "program_blob", "function", "point", "kind", "mode", "seeds", "seed_batch", "options", "emit_program", "sparse", "dense_elements")
     PROGRAM_FIELD_NUMBER: _ClassVar[int]
     PROGRAM_BLOB_FIELD_NUMBER: _ClassVar[int]
     FUNCTION_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +66,7 @@ class DifferentiateRequest(_message.Message):
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     EMIT_PROGRAM_FIELD_NUMBER: _ClassVar[int]
     SPARSE_FIELD_NUMBER: _ClassVar[int]
+    DENSE_ELEMENTS_FIELD_NUMBER: _ClassVar[int]
     program: _program_pb2.Program
     program_blob: _program_pb2.BlobRef
     function: int
@@ -77,7 +78,8 @@ class DifferentiateRequest(_message.Message):
     options: _check_pb2.Options
     emit_program: bool
     sparse: bool
-    def __init__(self, program: _Optional[_Union[_program_pb2.Program, _Mapping]] = ..., program_blob: _Optional[_Union[_program_pb2.BlobRef, _Mapping]] = ..., function: _Optional[int] = ..., point: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., kind: _Optional[_Union[_check_pb2.DerivativeKind, str]] = ..., mode: _Optional[_Union[Mode, str]] = ..., seeds: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., seed_batch: _Optional[int] = ..., options: _Optional[_Union[_check_pb2.Options, _Mapping]] = ..., emit_program: _Optional[bool] = ..., sparse: _Optional[bool] = ...) -> None: ...
+    dense_elements: int
+    def __init__(self, program: _Optional[_Union[_program_pb2.Program, _Mapping]] = ..., program_blob: _Optional[_Union[_program_pb2.BlobRef, _Mapping]] = ..., function: _Optional[int] = ..., point: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., kind: _Optional[_Union[_check_pb2.DerivativeKind, str]] = ..., mode: _Optional[_Union[Mode, str]] = ..., seeds: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., seed_batch: _Optional[int] = ..., options: _Optional[_Union[_check_pb2.Options, _Mapping]] = ..., emit_program: _Optional[bool] = ..., sparse: _Optional[bool] = ..., dense_elements: _Optional[int] = ...) -> None: ...
 
 class DifferentiateResponse(_message.Message):
     __slots__ = ("outputs", "derivatives", "findings", "program")

@@ -149,9 +149,9 @@ def _coverage(told: Told) -> Iterator[Seen]:
 
 
 LOW_COVERAGE = Rule(
-    "GP704", "coverage-low", Severity.INFO, "Not every entry of the derivative was looked at one by one.",
-    "Directions see sums of entries: a single small wrong entry may hide among many.",
-    "Check a smaller instance in full, or allow more evaluations.",
+    "GP704", "coverage-low", Severity.INFO, "Not every entry, or not every side of a branch, was looked at.",
+    "Directions see sums of entries, where a small wrong entry may hide; a side that no point shows hides all.",
+    "Check a smaller instance in full, allow more evaluations, or ask for more points.",
     Example("sum(broadcast_to(x, shape=(1500, 2)))", {"x": [1.0, 2.0]}, planted=_directed),
     Example("sum(x)", {"x": [1.0, 2.0]}), read=_coverage,
 )  # fmt: skip

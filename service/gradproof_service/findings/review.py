@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gradproof_service.arrays import Array
-from gradproof_service.checking.report import Options, Report
+from gradproof_service.checking.report import Options, Report, Verdict
 from gradproof_service.diagnostic import Finding, Severity
 from gradproof_service.findings.catalogue import (
     FINDINGS,
@@ -18,7 +18,7 @@ from gradproof_service.findings.catalogue import (
 from gradproof_service.findings.picture import nodes_seen
 from gradproof_service.findings.rule import Told
 from gradproof_service.findings.suppression import sifted
-from gradproof_service.findings.view import make_view
+from gradproof_service.findings.view import View, make_view
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.evaluate import Tick, no_tick
 
@@ -39,9 +39,23 @@ def review(
         *report.findings, *point_findings(view), *report_findings(Told(report, view)),
         *(f for f in static_findings(graph) if not _answered(f)),
     ]  # fmt: skip
+    if report.verdict is Verdict.AGREES:
+        found = [f for f in found if not _without_effect(f, view)]
     shown, left_out = sifted(tidy(found), options)
     nodes = nodes_seen(view) if options.evidence else ()
     return replace(report, findings=tuple(shown), suppressed=left_out, nodes=nodes)
+
+
+def _without_effect(finding: Finding, view: View) -> bool:
+    """Whether a finding is about kinks at which no cotangent arrives, as in the arm that a `where` leaves out."""
+    if finding.code != "GP203":
+        return False
+    on = [e for e in view.edges if view.graph.node_label(e.node) == finding.node]
+    bars = [view.bar(e.node) for e in on]
+    return bool(on) and all(
+        bar is not None and bar.shape == e.distance.shape and not bar[e.distance == 0].any()
+        for e, bar in zip(on, bars, strict=True)
+    )
 
 
 def _answered(finding: Finding) -> bool:

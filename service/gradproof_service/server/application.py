@@ -114,9 +114,14 @@ class Application:
         )
         judge_cost(graph, (False,) * len(graph.inputs), 0, self.limits)
         values = evaluate(graph, subject.point, tick=tick)
+        small = request.dense_elements
+        if request.sparse and wants_sparse(graph, asked, small):
+            told = sparse_derivatives(graph, subject.point, asked, small, tick)
+        else:
+            told = list(map(encode_block, derivatives(graph, subject.point, asked, tick)))
         response = der.DifferentiateResponse(
             outputs=named_tensors(zip(graph.output_names, values, strict=True)),
-            derivatives=map(encode_block, derivatives(graph, subject.point, asked, tick)),
+            derivatives=told,
             findings=shown,
         )
         if request.emit_program:
@@ -144,6 +149,7 @@ class Application:
         """Points inside the domain, on both sides of the branches that can be reached."""
         from gradproof_service.checking.points import sample_points
         from gradproof_service.checking.scene import make_scene
+        from gradproof_service.findings.coverage import coverage_findings
 
         options = read_options(request.options)
         program = read_program(request, self.blobs, self.limits)
@@ -172,6 +178,7 @@ class Application:
                 der.SampledPoint(point=named_tensors(zip(graph.inputs, p, strict=True))) for p in points
             ],
             sides=coverage.sides, sides_seen=coverage.sides_seen, unseen=coverage.unseen,
+            findings=self._shown(coverage_findings(graph, coverage), program, options),
         )  # fmt: skip
 
     def check_suite(
