@@ -30,7 +30,8 @@ def _add(page: Page, finding: pb.Finding, source: str) -> None:
     style = STYLES.get(finding.severity, "yellow")
     where = label(finding.location) if finding.location.line and not _is_text(finding) else ""
     head = f"  {LEVELS.get(finding.severity, 'warning')} {finding.code} {finding.name}"
-    page.add((head, style), (f"  {where}" if where else "", ""))
+    sure = "" if finding.confirmed else " (possible)"
+    page.add((head, style), (sure, ""), (f"  {where}" if where else "", ""))
     page.wrap(finding.message, "    ")
     add_frame(page, finding.location, source if _is_text(finding) else "")
     if finding.cause:

@@ -164,7 +164,7 @@ def _made(rule: Rule, seen: Iterable[Seen], graph: Graph, *, confirmed: bool) ->
         yield Finding(
             rule.code, rule.name, one.severity or (rule.severity if confirmed else rule.possible),
             f"{label} {one.words}{more}".strip(), node=label, function=graph.name,
-            location=graph.location(one.node) if one.node >= 0 else NOWHERE,
+            location=graph.location(place) if (place := max(one.node, one.near)) >= 0 else NOWHERE,
             input=one.input, output=one.output, elements=one.elements, numbers=one.numbers,
             cause=one.cause or rule.why, mend=rule.mend, confirmed=confirmed,
         )  # fmt: skip

@@ -187,11 +187,20 @@ DIVISION_BY_ZERO = Rule(
 )  # fmt: skip
 
 
+def _sigmoid_by_hand(look: Look, v: int) -> bool:
+    """Whether the value is 1 / (1 + exp(x))."""
+    divided = look.of(v, "divide", "reciprocal")
+    if divided is None or (len(divided) == 2 and look.number(divided[0]) != 1):
+        return False
+    raised = look.matches(divided[-1], 1.0, 1)
+    return raised is not None and look.op(raised) == "exp"
+
+
 def _log_possible(look: Look, k: int) -> Seen | None:
     v = look.graph.operands[k][0]
     if not look.smooth[v]:
         return None
-    made = look.op(look.bare(v))
+    made = "sigmoid" if _sigmoid_by_hand(look, v) else look.op(look.bare(v))
     if made in ("sigmoid", "softmax"):
         better = {"sigmoid": "-softplus(-x)", "softmax": "log_softmax(x)"}[made]
         return Seen(

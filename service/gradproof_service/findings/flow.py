@@ -168,14 +168,14 @@ def _idle(look: Look) -> Iterator[Seen]:
         count = f"{len(idle)} nodes are" if len(idle) > 1 else "1 node is"
         yield Seen(
             f"{count} computed and never used, {graph.node_label(idle[0])} first",
-            numbers=(("nodes", float(len(idle))),),
+            numbers=(("nodes", float(len(idle))),), near=idle[0],
         )  # fmt: skip
     if look.floats:
         for name, v in zip(graph.output_names, graph.outputs, strict=True):
             if graph.types[v].is_float and not look.moved[v]:
                 yield Seen(
                     f"the output {name!r} depends on no float input: its derivative is zero", output=name,
-                    severity=Severity.WARNING,
+                    severity=Severity.WARNING, near=look.made[v],
                 )  # fmt: skip
 
 
@@ -218,6 +218,7 @@ def _zero_blocks(look: Look) -> Iterator[Seen]:
         yield Seen(
             f"{len(missing)} of {len(outs) * len(look.floats)} Jacobian blocks are zero by structure: {shown}",
             numbers=(("blocks", float(len(missing))),), output=missing[0][0], input=missing[0][1],
+            near=look.made[graph.outputs[list(graph.output_names).index(missing[0][0])]],
         )  # fmt: skip
 
 

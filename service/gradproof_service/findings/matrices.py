@@ -108,6 +108,7 @@ ILL_CONDITIONED = Rule(
     Example("sum(solve(A, b))", {"A": _SOUND, "b": [1.0, 2.0]}),
     also=Example("sum(inv(A) @ b)", {"A": _SOUND, "b": [1.0, 2.0]}),
     ops=("solve", "solve_triangular", "inv", "cholesky", "matmul"), look=_matrix_op, see=_solver,
+    standing=("matmul",),
 )  # fmt: skip
 
 
@@ -146,6 +147,7 @@ NEAR_SINGULAR_DET = Rule(
     "Use slogdet, and regularise the matrix.",
     Example("det(A)", {"A": _NEARLY_SINGULAR}), Example("det(A)", {"A": _SOUND}),
     also=Example("log(det(A))", {"A": _SOUND}), ops=("det", "slogdet", "log"), look=_log_of_det, see=_near_singular,
+    standing=("log",),
 )  # fmt: skip
 
 RULES = (NOT_SYMMETRIC, ILL_CONDITIONED, NEAR_SINGULAR_DET)

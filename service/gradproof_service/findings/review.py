@@ -60,4 +60,5 @@ def _without_effect(finding: Finding, view: View) -> bool:
 
 def _answered(finding: Finding) -> bool:
     rule = FINDINGS[finding.code]
-    return finding.severity is Severity.INFO and bool(rule.see or rule.witness)
+    asked = bool(rule.see or rule.witness) and finding.node.partition("#")[0] not in rule.standing
+    return finding.severity is Severity.INFO and asked

@@ -35,6 +35,8 @@ class Seen:
     output: str = ""
     severity: Severity | None = None
     cause: str = ""
+    near: int = -1
+    """The node whose source line is shown where the words name none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Rule:
     also: Example | None = None
     """An example that the graph alone shows, where `fails` is one that only the point shows."""
     covers: tuple[str, ...] = ()
+    standing: tuple[str, ...] = ()
+    """Ops at which the graph alone settles it, so that what it shows stays a remark at every point."""
     made_by: str = ""
     """The module that makes this finding, when it is made on the way and not looked for here."""
 

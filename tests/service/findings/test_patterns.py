@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gradproof_service.diagnostic import Severity
 from gradproof_service.findings.catalogue import static_findings
 from gradproof_service.findings.example import findings_of
 from gradproof_service.findings.rule import Example
@@ -34,6 +35,8 @@ A = {"A": [[2.0, 1.0], [1.0, 3.0]], "b": [1.0, 2.0]}
         ("GP104", "sum(reciprocal(square(x)))", AB),
         ("GP104", "sum(x / std(x))", AB),
         ("GP105", "sum(log(softmax(x)))", AB),
+        ("GP105", "sum(log(1.0 / (1.0 + exp(-x))))", AB),
+        ("GP105", "sum(log(reciprocal(exp(x) + 1.0)))", AB),
         ("GP105", "sum(log(square(x)))", AB),
         ("GP106", "sum(x ** y)", AB),
         ("GP106", "sum(square(x) ** 0.25)", AB),
@@ -87,6 +90,8 @@ def test_a_form_is_found(code: str, text: str, at: Any) -> None:
         ("GP104", "sum(x / 3.0)", AB),
         ("GP105", "sum(log(1.0 + square(x)))", AB),
         ("GP105", "sum(log(exp(x)))", AB),
+        ("GP105", "sum(log(2.0 / (1.0 + exp(-x))))", AB),
+        ("GP105", "sum(log(1.0 / (1.0 + square(x))))", AB),
         ("GP106", "sum(x ** 2.0)", AB),
         ("GP106", "sum(exp(x) ** y)", AB),
         ("GP301", "m = max(x); m + log(sum(exp(x - m)))", AB),
@@ -142,6 +147,13 @@ def test_a_point_confirms_it(code: str, text: str, at: Any) -> None:
     assert any(f.confirmed for f in found)
     numbers = [value for f in found for _, value in f.numbers]
     assert not np.isnan(numbers).any()
+
+
+@pytest.mark.parametrize(("code", "text"), [("GP503", "sum(inv(A) @ b)"), ("GP504", "log(det(A))")])
+def test_a_form_that_no_point_excuses_stays_a_remark(code: str, text: str) -> None:
+    """At a sound matrix the form is still told, and not as something that was seen."""
+    found = [f for f in findings_of(Example(text, A)) if f.code == code]
+    assert [(f.confirmed, f.severity) for f in found] == [(False, Severity.INFO)]
 
 
 def test_a_length_that_is_squared_again_is_told_so() -> None:
