@@ -75,9 +75,7 @@ def _source(graph: Graph, steps: Sequence[Step]) -> Runner:
         [f"def bind({constants}):", f"  def run({arguments}):", *lines,
          f"    return ({outputs})", "  return run"]
     )  # fmt: skip
-    scope = dict(NAMES)
-    exec(compile(text, "<plan on floats>", "exec"), scope)  # noqa: S102  (our own records' text)
-    return scope["bind"](*numbers)
+    return _defined(text, "bind")(*numbers)
 
 
 def _tape(graph: Graph, steps: Sequence[Step]) -> Runner:
@@ -117,8 +115,15 @@ def _tape(graph: Graph, steps: Sequence[Step]) -> Runner:
 def scalar_function(op: Op) -> Callable[..., Any]:
     """An op's `scalar` expression as a function of its operands."""
     arguments = [f"x{i}" for i in range(op.arity[0])]
-    text = f"lambda {', '.join(arguments)}: {op.scalar.format(*arguments)}"
-    return eval(text, dict(NAMES))  # noqa: S307  (our own records' text)
+    text = f"def f({', '.join(arguments)}): return {op.scalar.format(*arguments)}"
+    return _defined(text, "f")
+
+
+def _defined(text: str, name: str) -> Callable[..., Any]:
+    """The function that a text of our own making defines."""
+    scope = dict(NAMES)
+    exec(text, scope)  # noqa: S102  (op records' expressions and numbered names)
+    return scope[name]
 
 
 def _number(site: Site) -> Any:
