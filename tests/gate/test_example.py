@@ -19,7 +19,9 @@ def test_the_committed_baselines_are_met(first_run: tuple[Path, GateResult]) -> 
     assert all(c.entries_checked and c.checks_run for c in result.cases)
 
 
-def test_a_second_run_checks_nothing_again(first_run: tuple[Path, GateResult], example: Path) -> None:
+def test_a_second_run_checks_nothing_again(
+    first_run: tuple[Path, GateResult], example: Path
+) -> None:
     """Unchanged cases come from kept answers, with the same record; only black boxes are asked anew."""
     before = first_run[1]
     after = run(example)
@@ -41,7 +43,10 @@ def test_a_refactoring_that_keeps_gradients_passes(example: Path) -> None:
     moved = [c for c in result.cases if c.drifts]
     assert {"dense", "losses[models/losses.py:loss_cosine]"} <= {c.name for c in moved}
     assert all("moved by rounding only" in c.sentence for c in moved)
-    assert "the graph is not the baseline's" in by_name(result)["losses[models/losses.py:loss_cosine]"].notes
+    assert (
+        "the graph is not the baseline's"
+        in by_name(result)["losses[models/losses.py:loss_cosine]"].notes
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ SAMPLE: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An array as a baseline holds it; `values` of a small one are C order, of a large one empty."""
+    """An array as a baseline holds it: of a small one the `values` in C order, of a large one all the rest."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -79,7 +79,7 @@ class Held:
             values = tuple(map(float.fromhex, plain["values"]))
             if len(values) != math.prod(shape):
                 raise ValueError(f"expected {math.prod(shape)} values, {len(values)} came")
-            return cls(dtype, shape, _digest(np.array(values).astype(dtype).reshape(shape)), values)
+            return cls(dtype, shape, "", values)
         pairs = (text.split(": ") for text in plain["sample"])
         return cls(
             dtype, shape, str(plain["sha256"]), (), tuple(map(float.fromhex, plain["norms"])),
@@ -91,21 +91,37 @@ def hold(array: Array) -> Held:
     """The array as a baseline holds it."""
     array = np.ascontiguousarray(array).reshape(array.shape)
     flat = array.reshape(-1).astype(np.float64)
-    dtype, digest = str(array.dtype), _digest(array)
     if array.size <= EXACT:
-        return Held(dtype, array.shape, digest, tuple(flat.tolist()))
+        return Held(str(array.dtype), array.shape, "", tuple(flat.tolist()))
     finite = np.where(np.isfinite(flat), flat, 0.0)
     size = np.abs(finite)
     largest = int(np.argmax(size))
-    norms = math.fsum(size), math.sqrt(math.fsum(finite * finite)), float(size[largest])
+    power = math.frexp(float(size[largest]))[1]
+    scaled = np.ldexp(finite, -power)  # so that no sum overflows
+
+    def back(value: float) -> float:
+        with np.errstate(over="ignore"):
+            return float(np.ldexp(value, power))
+
+    norms = (
+        back(math.fsum(np.abs(scaled))),
+        back(math.sqrt(math.fsum(scaled * scaled))),
+        float(size[largest]),
+    )
     bits = _random_bytes("signs", (array.size * SKETCH + 7) // 8)
     signs = np.unpackbits(np.frombuffer(bits, np.uint8))[: array.size * SKETCH]
     rows = signs.reshape(SKETCH, array.size).astype(bool)
-    sketch = tuple(math.fsum(np.where(row, finite, -finite)) for row in rows)
+    sketch = tuple(back(math.fsum(np.where(row, scaled, -scaled))) for row in rows)
     places = np.frombuffer(_random_bytes("places", 8 * SAMPLE), "<u8") % np.uint64(array.size)
     chosen = sorted({largest, *map(int, places)})
     return Held(
-        dtype, array.shape, digest, (), norms, sketch, tuple((k, float(flat[k])) for k in chosen)
+        str(array.dtype),
+        array.shape,
+        _digest(array),
+        (),
+        norms,
+        sketch,
+        tuple((k, float(flat[k])) for k in chosen),
     )
 
 

@@ -111,7 +111,7 @@ def parse(text: str, called: str) -> Baseline:
             )
         return Baseline(
             given["case"], given["target"], given["claim"], given["verdict"], given["profile"],
-            given["versions"], tuple(map(_measured, given["points"])), given["reason"],
+            given["versions"], tuple(map(_measured, given.get("points", ()))), given["reason"],
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RequestError(

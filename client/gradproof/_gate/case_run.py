@@ -64,7 +64,7 @@ def ask(case: Case, root: Path, recorder: Recorder) -> list[Asked]:
     s = case.settings
     for at in points(case.at, root, s.rng_seed):
         run_check(
-            recorder,
+            recorder.transport,
             target,
             at=at,
             claim=claim,

@@ -42,7 +42,7 @@ class Settings:
         """These settings with others laid over them."""
         added = {k: (*getattr(self, k), *given[k]) for k in ADDED_UP if k in given}
         named = {f.name for f in fields(self)}
-        return replace(self, **{k: v for k, v in given.items() if k in named}, **added)  # type: ignore[arg-type]
+        return replace(self, **{k: v for k, v in given.items() if k in named} | added)
 
 
 @dataclass(frozen=True, slots=True)

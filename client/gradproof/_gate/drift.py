@@ -137,7 +137,7 @@ def _digits(size: float, scale: float) -> float:
         return MOST_DIGITS
     if not scale or not math.isfinite(size):
         return 0.0
-    return min(max(-math.log10(size / scale), 0.0), MOST_DIGITS)
+    return min(max(-math.log10(size / scale), 0.0) + 0.0, MOST_DIGITS)
 
 
 def _fingerprint(a: Held, b: Held, limit: float) -> str:
@@ -153,7 +153,7 @@ def _fingerprint(a: Held, b: Held, limit: float) -> str:
     alive = [(v, w) for v, w in pairs if v and abs(v) > limit]
     if any(not math.isfinite(w) for _, w in changed):
         return f"not finite in {told}"
-    if not any(w for _, w in alive):
+    if alive and not any(w for _, w in alive):
         return f"now zero in {told}"
     factor = (
         math.fsum(v * w for v, w in alive) / math.fsum(v * v for v, _ in alive) if alive else 0.0

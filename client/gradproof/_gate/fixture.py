@@ -49,7 +49,7 @@ class Checker:
         wanted = {**self.options, **options}
         baseline, drift_digits, lenient = (wanted.pop(name, None) for name in OWN)
         recorder = Recorder(default_client().transport, Cache(None, ""))
-        report = run_check(recorder, f, at=at, claim=claim, **wanted)
+        report = run_check(recorder.transport, f, at=at, claim=claim, **wanted)
         self.count += 1
         if report.verdict == "disagrees" or (report.verdict == "inconclusive" and not lenient):
             self.fail(explain(report))

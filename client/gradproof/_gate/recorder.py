@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from google.protobuf.message import Message
 from gradproof_proto.v1 import catalogue_pb2 as cat
@@ -104,37 +104,14 @@ class Recorder:
             der.InspectResponse, request, lambda: self.below.inspect(request, timeout_s=timeout_s)
         )
 
-    def differentiate(
-        self, request: der.DifferentiateRequest, *, timeout_s: float | None = None
-    ) -> der.DifferentiateResponse:
-        """Derivatives at a point."""
-        return self.below.differentiate(request, timeout_s=timeout_s)
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the transport's below."""
+        return getattr(self.below, name)
 
-    def check_suite(
-        self, request: der.CheckSuiteRequest, *, timeout_s: float | None = None
-    ) -> Iterator[der.CheckSuiteResponse]:
-        """Many checks."""
-        return self.below.check_suite(request, timeout_s=timeout_s)
-
-    def list_ops(
-        self, request: cat.ListOpsRequest, *, timeout_s: float | None = None
-    ) -> cat.ListOpsResponse:
-        """The ops."""
-        return self.below.list_ops(request, timeout_s=timeout_s)
-
-    def explain(
-        self, request: cat.ExplainRequest, *, timeout_s: float | None = None
-    ) -> cat.ExplainResponse:
-        """One op or finding as a page."""
-        return self.below.explain(request, timeout_s=timeout_s)
-
-    def health(self, *, timeout_s: float | None = None) -> str:
-        """Whether it serves."""
-        return self.below.health(timeout_s=timeout_s)
-
-    def close(self) -> None:
-        """Let go of the transport below."""
-        self.below.close()
+    @property
+    def transport(self) -> Transport:
+        """Itself, as what calls take: what it does not keep, the transport below does."""
+        return cast("Transport", self)
 
     def _kept(self, kind: type[Answer], request: Message, ask: Callable[[], Answer]) -> Answer:
         def asked() -> Answer:
