@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
+import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from gradproof_service.diagnostic import Fault
+from gradproof_service.diagnostic import Fault, FaultKind
 from gradproof_service.server.blobs import BlobStore
 from gradproof_service.server.deadline import Deadline
 from gradproof_service.server.failures import WorkerMistake, unpack_fault
@@ -24,6 +26,7 @@ from gradproof_service.server.workers.handle import Handle, WorkerEnded
 from gradproof_service.server.workers.pool import Pool, note_result
 from gradproof_service.server.workers.quarantine import Quarantine, crashed
 
+_log: Final = logging.getLogger("gradproof.workers")
 ATTEMPTS: Final = 3
 """Workers that one request may end."""
 PARKED_S: Final = 2.0
@@ -72,15 +75,38 @@ class Compute(Protocol):
 class WorkerCompute:
     """`Compute` by the workers of a pool; `blobs` are what they may fetch, and where their large answers go."""
 
-    def __init__(self, pool: Pool, blobs: BlobStore) -> None:
+    def __init__(self, pool: Pool, blobs: BlobStore, cross_check: float = 0.0) -> None:
+        """`cross_check` is the share of calls that two workers compute, whose answers must be equal in every bit."""
         self.pool = pool
         self.quarantine = Quarantine()
         self._blobs = blobs
+        self._cross_check = cross_check
+        self._draw = random.Random(0)  # noqa: S311 which calls are looked at twice is no secret
 
     async def call(
         self, method: str, request: bytes, deadline: Deadline, *, affinity: str = ""
     ) -> bytes:
         """The answer of one handler."""
+        if affinity or self._draw.random() >= self._cross_check:
+            return await self._call(method, request, deadline, affinity)
+        pair = [
+            asyncio.create_task(self._call(method, request, deadline, affinity)) for _ in range(2)
+        ]
+        try:
+            first, second = await asyncio.gather(*pair)
+        finally:
+            for one in pair:
+                one.cancel()
+        if first != second:
+            _log.error("two workers gave different answers", extra={"method": method})
+            raise Fault(
+                FaultKind.INTERNAL,
+                "call: two workers gave different answers, so none is given; make it again, and look "
+                "at the memory of the machine",
+            )
+        return first
+
+    async def _call(self, method: str, request: bytes, deadline: Deadline, affinity: str) -> bytes:
         digest = self.quarantine.digest(method, request)
         async with in_time(deadline):
             for _ in range(ATTEMPTS):

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import grpc
 from gradproof_proto.blobs import MESSAGE_LIMIT
-from gradproof_proto.v1 import blob_pb2, blob_pb2_grpc
+from gradproof_proto.v1 import blob_pb2, blob_pb2_grpc, session_pb2, session_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -29,6 +29,7 @@ from gradproof_service.server.security.guard import Guard
 from gradproof_service.server.security.tls import Certificates
 from gradproof_service.server.security.tokens import Tokens
 from gradproof_service.server.servicers import CATALOGUE, DERIVATIVES, Calls, handlers
+from gradproof_service.server.sessions.servicer import SessionServicer
 from gradproof_service.server.settings.configuration import Configuration
 from gradproof_service.server.workers.nursery import Nursery
 from gradproof_service.server.workers.pool import Pool
@@ -38,6 +39,7 @@ SERVICES: Final = (
     DERIVATIVES,
     CATALOGUE,
     blob_pb2.DESCRIPTOR.services_by_name["BlobService"].full_name,
+    session_pb2.DESCRIPTOR.services_by_name["SessionService"].full_name,
 )
 
 
@@ -84,6 +86,7 @@ class GrpcServer:
         tls, tokens = configuration.tls, configuration.auth.token_file
         self._certificates = Certificates(tls) if tls.certificate or tls.key else None
         self._tokens = Tokens(Path(tokens)) if tokens else None
+        self.sessions: SessionServicer | None = None
         self._servicers: list[Any] = []
         self._meters: list[Meter] = []
         self._metrics: PrometheusMeter | None = None
@@ -149,10 +152,14 @@ class GrpcServer:
             maximum_concurrent_rpcs=self._limits.calls,
             interceptors=[guard],
         )
-        calls = Calls(WorkerCompute(self.pool, self.blobs), self.blobs, self._limits)
+        compute = WorkerCompute(self.pool, self.blobs, self._configuration.workers.cross_check)
+        calls = Calls(compute, self.blobs, self._limits)
         server.add_generic_rpc_handlers(handlers(calls))
         own: Any = Forgiving(server)
         blob_pb2_grpc.add_BlobServiceServicer_to_server(BlobServicer(calls), own)
+        self.sessions = SessionServicer(calls)
+        self._servicers.append(self.sessions)
+        session_pb2_grpc.add_SessionServiceServicer_to_server(self.sessions, own)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if operation.reflection:
             names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)

@@ -60,6 +60,9 @@ class Workers:
     recycle_bytes: int = _setting(
         2 << 30, "resident bytes above which a process is replaced after its task", least=1 << 20
     )
+    cross_check: float = _setting(
+        0.0, "share of calls computed by two processes, whose answers must be equal", most=1
+    )
 
 
 @dataclass(frozen=True, slots=True)
