@@ -62,6 +62,11 @@ def add_options(shown: Shown) -> None:
         said.append(f"rng seed {o.rng_seed}")
     if (profile := profile_of(o)) != "gradproof":
         said.append(f"profile {profile}")
+    if shown.case.structure:
+        kinds = ", ".join(
+            " is ".join(part.strip() for part in s.split("=", 1)) for s in shown.case.structure
+        )
+        shown.page.add((f"  along tangent spaces only: {kinds}", "dim"))
     if shown.report.suppressed:
         shown.page.add(
             (f"  {numbers.plural(shown.report.suppressed, 'finding')} suppressed", "dim")

@@ -10,6 +10,8 @@ from gradproof_service.diagnostic import Severity
 from gradproof_service.findings.look import Look
 from gradproof_service.findings.rule import Example, Rule, Seen, Told
 
+WHOLE = ("F01", "F03", "F07")
+"""Causes that change every contribution alike: a factor, a transpose, a symmetric convention."""
 ELEMENTWISE = ("add", "subtract", "multiply", "divide", "maximum", "minimum")
 
 
@@ -99,8 +101,9 @@ def _fan_out(told: Told) -> Iterator[Seen]:
     look = told.view.look
     wrong = {
         c.input for c in told.report.comparisons
-        if c.verdict is Verdict.DISAGREES and c.subject is Source.CLAIM and c.entries
+        if c.verdict is Verdict.DISAGREES and c.subject is Source.CLAIM and c.entries and not c.second_input
     }  # fmt: skip
+    wrong -= {f.input for f in told.report.findings if f.cause.startswith(WHOLE)}
     for i, name in enumerate(look.graph.inputs):
         uses = len(look.users[i])
         if name in wrong and uses > 1:
