@@ -16,6 +16,7 @@ from gradproof_service.checking.report import (
     Block,
     Claim,
     Comparison,
+    Evidence,
     Kind,
     Options,
     Report,
@@ -92,6 +93,7 @@ def check(
         directions=sum(o.witness.directions + o.reference.directions for o in orders),
         proofs=tuple(p for judge in judges.values() for p in judge.proofs),
         options=options,
+        evidence=tuple(_evidence(orders, options)) if options.evidence else (),
     )  # fmt: skip
 
 
@@ -162,6 +164,13 @@ def _second(
     inner = gradient_scene(scene, chosen[0])
     inner_values = evaluate_all(inner.graph, inner.inputs, tick=scene.tick)
     return _order(inner, edges(inner, inner_values), options)
+
+
+def _evidence(orders: Sequence[Order], options: Options) -> list[Evidence]:
+    from gradproof_service.checking.evidence import evidence_of  # only who asks pays for it
+
+    limit = options.derivatives_limit_bytes
+    return [e for o in orders for e in evidence_of(o.scene, o.reference, o.witness, limit)]
 
 
 def _blocks(order: Order, options: Options) -> list[Block]:

@@ -147,7 +147,10 @@ def _lifted(array: Any, context: Any) -> Any:
 
 
 class Number:
-    """A multiprecision number with the methods NumPy looks for on objects."""
+    """A multiprecision number with the methods NumPy looks for on objects.
+
+    It has no `float()`: a kernel that rounds its operands to float64 would lose the step, and must fail.
+    """
 
     __slots__ = ("context", "value")
 
@@ -221,9 +224,6 @@ class Number:
     def real(self) -> Number:
         """Itself: every number here is real."""
         return self
-
-    def __float__(self) -> float:
-        return float(self.value)
 
     def __getattr__(self, name: str) -> Any:
         names = {

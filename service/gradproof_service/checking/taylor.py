@@ -65,7 +65,9 @@ def taylor_rate(
         seen = np.where(
             np.isfinite(remainder), np.maximum(remainder, _ABOVE_NOISE * rounding), np.inf
         )
-        sight = np.min(seen / np.abs(along), axis=0)
+        # a remainder may cross zero at a large step: only the steps of the fit, and below them, count
+        trusted = ~clear.any(axis=0) | (np.cumsum(clear[::-1], axis=0)[::-1] <= _FITTED)
+        sight = np.min(np.where(trusted, seen / np.abs(along), np.inf), axis=0)
         return TaylorRate(_slope(step, remainder, clear), sight, step, remainder)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradproof_service.arrays import Array, Structure
-from gradproof_service.checking.compare import KAPPA, compare, row_scale
+from gradproof_service.checking.compare import KAPPA, Held, compare, row_scale
 from gradproof_service.checking.complex_step import complex_step
 from gradproof_service.checking.differences import (
     Estimate,
@@ -28,6 +28,7 @@ from gradproof_service.checking.reference import Reference, directions_for, push
 from gradproof_service.checking.report import Comparison, Source
 from gradproof_service.checking.scene import Scene
 from gradproof_service.checking.structure import project, tangent_basis
+from gradproof_service.checking.taylor import taylor_rate
 from gradproof_service.transforms.derive import reaches
 from gradproof_service.transforms.evaluate import evaluate
 
@@ -37,6 +38,10 @@ WORK = 4e8
 """Element operations that looking at every coordinate may take."""
 SHORT = 16
 """Evaluations of a short ladder per direction, for the estimate of the work."""
+ACQUITTED = 16
+"""Directions whose undecided slopes the Taylor remainder is asked about, 41 evaluations each."""
+FALLS = (1.75, 4.5)
+"""Between which rates a remainder has lost its linear part."""
 
 
 @dataclass(slots=True)
@@ -53,6 +58,8 @@ class Witness:
     """By input position the coordinates replayed in extended precision: rows, slopes, bars."""
     sides: dict[int, Sides] = field(default_factory=dict[int, "Sides"])
     """One-sided slopes by input position, where a kink was met and every coordinate looked at."""
+    looked: dict[int, Looked] = field(default_factory=dict[int, "Looked"])
+    """By input position what was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,23 @@ class Sides:
 
     low: Array
     high: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Slopes (D, m) of one input along directions (D, n) of typical sizes `scale` (D,), and what was expected of them.
+
+    `every` says that the directions are the elements of the input; `held` is the comparison of each
+    output.
+    """
+
+    every: bool
+    directions: Array
+    scale: Array
+    expected: Array
+    value: Array
+    bar: Array
+    held: dict[int, Held]
 
 
 @dataclass(slots=True)
@@ -133,12 +157,17 @@ def _one_input(
         _adopt(scene, reference, i, slopes, said.exact.get(i), tau)
         expected = np.concatenate([reference.blocks[o, i].value for o in scene.outs]).T
         expected_bar = np.concatenate([reference.blocks[o, i].bar for o in scene.outs]).T
+    held: dict[int, Held] = {}
+    said.looked[i] = Looked(
+        every and basis is None, directions, _along(scene, i, directions), expected, slopes.value,
+        slopes.bar, held,
+    )  # fmt: skip
     at = 0
     for o in scene.outs:
         part = slice(at, at + scene.size_out(o))
         at = part.stop
         scale = scene.floor(o, i, expected[:, part].T, (slopes.bar + expected_bar)[:, part].T).T
-        held = compare(
+        held[o] = compare(
             scene.pair(o, i, Source.REVERSE, source),
             expected[:, part].T, slopes.value[:, part].T, (slopes.bar + expected_bar)[:, part].T,
             doubt=np.nan_to_num(slopes.doubt[:, part].T), scale=scale.T, tau=tau,
@@ -147,7 +176,7 @@ def _one_input(
             directions=0 if every else len(directions),
             reason=_reason(slopes.why[:, part], slopes.bar[:, part]),
         )  # fmt: skip
-        said.comparisons.append(held.comparison)
+        said.comparisons.append(held[o].comparison)
 
 
 def _differences(
@@ -220,8 +249,34 @@ def _settle(
                 if _replace(slopes, rows, exact.value, exact.bar, open_[rows])
                 else source
             )
+    open_ = _open(expected, expected_bar, slopes, scale, tau)
+    if open_.any() and _acquit(scene, i, directions, expected, slopes, open_):
+        said.sources.append(Source.TAYLOR)
     said.sources[:] = list(dict.fromkeys(said.sources))
     return source
+
+
+def _acquit(
+    scene: Scene, i: int, directions: Array, expected: Array, slopes: Slopes, open_: Array
+) -> bool:
+    """Let the Taylor remainder of the expected slopes answer what is still open; whether it could.
+
+    It never accuses: where the remainder falls as the square of the step, or never leaves the
+    rounding, the expected slope is right to within the smallest error that the steps could show.
+    """
+    rows = np.flatnonzero(open_.any(axis=1))[:ACQUITTED]
+    x = scene.inputs[i].reshape(-1).astype(np.float64)
+    evaluator, along = scene.evaluator(i), _along(scene, i, directions)
+    value, bar = expected[rows].copy(), np.full((len(rows), expected.shape[1]), np.inf)
+    for k, row in enumerate(rows):
+        seen = taylor_rate(evaluator, x, directions[row], expected[row], scale=float(along[row]))
+        with np.errstate(all="ignore"):
+            falls = np.isnan(seen.rate) | ((seen.rate > FALLS[0]) & (seen.rate < FALLS[1]))
+            size = seen.sight * np.abs(expected[row])
+        bar[k] = np.where(falls & np.isfinite(size), size, np.inf)
+    before = slopes.bar.copy()
+    _replace(slopes, rows, value, bar, open_[rows])
+    return bool((slopes.bar < before).any())
 
 
 def _adopt(
