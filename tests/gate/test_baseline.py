@@ -23,7 +23,8 @@ ARRAYS = hnp.arrays(
 
 def made(*arrays: np.ndarray, noise: float = 0.0) -> Measured:
     """A point at which these arrays were measured."""
-    return Measured({"x": hold(np.ones(2))}, "ab", tuple(Quantity(f"q{k}", "reference", hold(a), noise) for k, a in enumerate(arrays)), {"p": 12.0})  # fmt: skip
+    found = (Quantity(f"q{k}", "reference", hold(a), noise) for k, a in enumerate(arrays))
+    return Measured({"x": hold(np.ones(2))}, "ab", tuple(found), {"p": 12.0})
 
 
 @given(ARRAYS)

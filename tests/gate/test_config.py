@@ -12,7 +12,21 @@ from gradproof._gate.keys import CASE, SETTINGS, TOP
 
 from tests.gate.harness import repository
 
-MODEL = "def f(x):\n    return x**2\n\n\ndef df(x):\n    return 2 * x\n\n\ndef f_two(x):\n    return x\n\n\ndef _f_hidden(x):\n    return x\n"
+MODEL = """def f(x):
+    return x**2
+
+
+def df(x):
+    return 2 * x
+
+
+def f_two(x):
+    return x
+
+
+def _f_hidden(x):
+    return x
+"""
 
 
 def config(tmp_path: Path, text: str) -> Path:
@@ -80,7 +94,7 @@ def test_the_nearest_configuration_counts(tmp_path: Path) -> None:
     assert find(inner) == tmp_path / "pyproject.toml"
     (tmp_path / "gradproof.toml").write_text("")
     assert find(inner) == tmp_path / "gradproof.toml"
-    with pytest.raises(RequestError, match="there is no table|expected a table"):
+    with pytest.raises(RequestError, match=r"expected a table \[tool\.gradproof\]"):
         load(tmp_path / "a" / "pyproject.toml")
 
 
@@ -130,7 +144,7 @@ def test_shards_deal_every_case_once(tmp_path: Path) -> None:
     cases = collect(load(config(tmp_path, text)))
     for n in (1, 2, 3, 9):
         dealt = [chosen(cases, (), read_shard(f"{i}/{n}")) for i in range(1, n + 1)]
-        assert sorted((c.name for part in dealt for c in part)) == [c.name for c in cases]
+        assert sorted(c.name for part in dealt for c in part) == [c.name for c in cases]
     for bad in ("0/2", "3/2", "1", "a/b", "1/0", "-1/2", "1/2/3"):
         with pytest.raises(RequestError, match="expected PART/PARTS"):
             read_shard(bad)

@@ -100,7 +100,10 @@ def test_a_broken_backward_pass_fails_with_its_line(
 def test_a_case_that_is_deleted_is_gone(example: Path) -> None:
     """Both a function that a pattern no longer finds and a table that is no longer there are told by name."""
     edit(example, "models/losses.py", "def loss_cauchy", "def cauchy")
-    edit(example, "gradproof.toml", '[cases.sinc]\ntarget = "sin(x) / x"\nclaim = "cos(x)/x - sin(x)/x**2"\nat = { x = 1.7 }\n', "")  # fmt: skip
+    table = (
+        '[cases.sinc]\ntarget = "sin(x) / x"\nclaim = "cos(x)/x - sin(x)/x**2"\nat = { x = 1.7 }\n'
+    )
+    edit(example, "gradproof.toml", table, "")
     result = run(example)
     gone = {c.name: c for c in result.cases if c.verdict is Verdict.GONE}
     assert set(gone) == {"sinc", "losses[models/losses.py:loss_cauchy]"}
