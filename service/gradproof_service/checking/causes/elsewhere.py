@@ -198,7 +198,7 @@ def one_branch(m: Mismatch) -> Iterable[Match]:
             good, bad = int((~mask & telling).sum()), int((mask & telling).sum())
             if not np.array_equal(wrong[telling], mask[telling]):
                 continue
-            few = own and good + bad >= 3 and min(good, bad) >= 1 and _one_factor(m)
+            few = own and good >= 1 and bad >= 2 and _one_factor(m)
             if few or (good + bad >= (4 if own else 8) and min(good, bad) >= 2):
                 says = (
                     f"right where {label} {other} 0 ({good}), wrong in all {plural(bad, 'entry')} "
@@ -209,10 +209,10 @@ def one_branch(m: Mismatch) -> Iterable[Match]:
 
 
 def _one_factor(m: Mismatch) -> bool:
-    """Whether every wrong entry is off by one and the same factor."""
+    """Whether every wrong entry is off by one and the same factor, and not zero."""
     wrong = m.wrong & m.significant(m.reference)
     ratio = m.claimed[wrong] / m.reference[wrong]
-    return ratio.size > 0 and bool(np.ptp(ratio) <= 1e-6 * np.abs(ratio).max())
+    return bool(ratio.all()) and bool(ratio.size and np.ptp(ratio) <= 1e-6 * np.abs(ratio).max())
 
 
 def _values(m: Mismatch, size: int) -> Iterator[tuple[str, Array]]:

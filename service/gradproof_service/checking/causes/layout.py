@@ -14,6 +14,10 @@ from gradproof_service.checking.causes.mismatch import Match, Mismatch, blocks, 
 _AXES = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
+FORGIVEN = 1e-7
+"""An entry that is right to this relative difference is not called wrong beside others that are."""
+
+
 def permuted(m: Mismatch) -> Iterable[Match]:
     """claimed is the reference transposed, reshaped, reversed, rolled or shuffled."""
     for text, made in _layouts(m):
@@ -139,7 +143,9 @@ def missing_slice(m: Mismatch) -> Iterable[Match]:
 
 def confined(m: Mismatch) -> Iterable[Match]:
     """Wrong in few entries or one slice; of a rule, in few entries whatever the seed."""
-    wrong = m.wrong if m.own_rows else np.asarray(m.wrong.any(axis=0, keepdims=True))
+    size = np.maximum(np.abs(m.claimed), np.abs(m.reference))
+    wrong = m.wrong & ~(np.abs(m.gap) <= FORGIVEN * size)
+    wrong = wrong if m.own_rows else np.asarray(wrong.any(axis=0, keepdims=True))
     if not wrong.any() or wrong.size < 2:
         return
     shape = (*m.lead_shape, *m.in_shape) if m.own_rows else m.in_shape

@@ -22,7 +22,10 @@ OPERANDS = 4
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """One other thing that a line could say: the class of mistake, what is wrong, and what it would make."""
+    """One other thing that a line could say: the class of mistake, what is wrong, and what it would make.
+
+    Without a class where it takes a constant away: that says no more than the numbers do.
+    """
 
     code: str
     says: str
@@ -46,6 +49,10 @@ def _lift(x: Any, y: Array, step: Step, n: int) -> Any:
     """An operand with its core axes aligned to those of the result."""
     short = y.ndim - 1 - len(step.site.ins[n].shape)
     return x.reshape(x.shape[:1] + (1,) * short + x.shape[1:]) if step.batched[n] else x
+
+
+def _if_varies(step: Step, n: int, code: str) -> str:
+    return code if step.batched[n] else ""
 
 
 def _unary(step: Step, xs: list[Any], y: Array) -> Iterator[Slip]:
@@ -83,8 +90,9 @@ def _sum_of_two(step: Step, xs: list[Any], y: Array) -> Iterator[Slip]:
     turned, word = (a - b, "-") if added else (a + b, "+")
     yield Slip("F01", f"the sign of its second term is turned: {word} is right", lambda: turned)
     yield Slip("F01", "the sign of its first term is turned", lambda: b - a if added else -a - b)
-    yield Slip("F06", "its second term is too much", lambda: a + 0 * y)
-    yield Slip("F06", "its first term is too much", lambda: (b if added else -b) + 0 * y)
+    second, first = _if_varies(step, 1, "F06"), _if_varies(step, 0, "F06")
+    yield Slip(second, "its second term is too much", lambda: a + 0 * y)
+    yield Slip(first, "its first term is too much", lambda: (b if added else -b) + 0 * y)
 
 
 def _product(step: Step, xs: list[Any], y: Array) -> Iterator[Slip]:
@@ -96,15 +104,16 @@ def _product(step: Step, xs: list[Any], y: Array) -> Iterator[Slip]:
         yield Slip(
             "F11", "it multiplies where dividing by its first factor is right", lambda: b / a
         )
-        yield Slip("F11", "its second factor is too much", lambda: a + 0 * y)
-        yield Slip("F11", "its first factor is too much", lambda: b + 0 * y)
+        yield Slip(_if_varies(step, 1, "F11"), "its second factor is too much", lambda: a + 0 * y)
+        yield Slip(_if_varies(step, 0, "F11"), "its first factor is too much", lambda: b + 0 * y)
         yield Slip("F11", "its second factor should be squared", lambda: y * b)
         yield Slip("F11", "its first factor should be squared", lambda: y * a)
     else:
         yield Slip("F11", "it divides where multiplying is right", lambda: a * b)
         yield Slip("F11", "its fraction is upside down", lambda: b / a)
         yield Slip("F11", "its denominator should be squared", lambda: y / b)
-        yield Slip("F11", "it divides where nothing is to be divided", lambda: a + 0 * y)
+        says = "it divides where nothing is to be divided"
+        yield Slip(_if_varies(step, 1, "F11"), says, lambda: a + 0 * y)
 
 
 def _reduction(step: Step, xs: list[Any], y: Array) -> Iterator[Slip]:
