@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
+from gradproof_proto.sparse import from_sparse
 from gradproof_proto.tensors import from_tensor
 from gradproof_proto.v1 import check_pb2
 from gradproof_proto.v1 import derivative_pb2 as der
@@ -18,6 +19,7 @@ from gradproof._subject import Source, Subject, chosen, named, prepare, refuse_e
 from gradproof._transport import Transport
 
 DENSE_LIMIT = 1_000_000
+"""With `sparse="auto"` derivatives of so many elements and fewer come dense."""
 Sparse = bool | Literal["auto"]
 
 
@@ -29,6 +31,7 @@ class Answer:
     ) -> None:
         self.subject = subject
         self.response = response
+        self.sizes = {leaf.name: leaf.value.size for leaf in subject.arguments.leaves}
         self.names = [
             leaf.name for leaf in subject.arguments.leaves
             if leaf.value.dtype.kind == "f" and (not wrt or leaf.name in wrt)
@@ -58,7 +61,8 @@ class Answer:
         """The derivative with these names; zeros are never made up."""
         for d in self.response.derivatives:
             if all(getattr(d, field) == name for field, name in fields.items()):
-                return value_of(d, sparse)
+                width = self.sizes[d.second_input or d.input] if sparse is True else 0
+                return value_of(d, sparse, width)
         raise RequestError(f"the service gave no derivative for {fields}")
 
 
@@ -67,18 +71,21 @@ def one_or_all(values: list[Any]) -> Any:
     return values[0] if len(values) == 1 else tuple(values)
 
 
-def value_of(message: check_pb2.Derivative, sparse: Sparse) -> Any:
-    """A derivative as an array, or as a `scipy.sparse` array when it came sparse and may stay so."""
-    if message.WhichOneof("value") != "sparse":
-        return dense(message)
-    shape = tuple(message.sparse.shape)
-    if sparse is True or (sparse == "auto" and int(np.prod(shape, dtype=object)) > DENSE_LIMIT):
-        from scipy.sparse import coo_array
+def value_of(message: check_pb2.Derivative, sparse: Sparse, width: int) -> Any:
+    """A derivative as an array, or as a `scipy.sparse.csr_array` when it came sparse.
 
-        indices = from_tensor(message.sparse.indices)
-        values: Any = np.array(from_tensor(message.sparse.values))
-        return coo_array((values, tuple(indices.T)), shape=cast("Any", shape))
-    return dense(message)
+    When `sparse` is True a dense one is brought to that form too, with `width` columns.
+    """
+    if sparse is not True and message.WhichOneof("value") != "sparse":
+        return dense(message)
+    from scipy.sparse import csr_array  # only who asks for sparse matrices waits for it
+
+    if message.WhichOneof("value") != "sparse":
+        whole = dense(message)
+        return csr_array(whole.reshape(whole.size // max(width, 1), width))
+    rows = from_sparse(message.sparse)
+    parts = tuple(np.array(x) for x in (rows.values, rows.columns, rows.starts))
+    return csr_array(parts, shape=rows.matrix_shape)
 
 
 def differentiate(
@@ -93,7 +100,7 @@ def differentiate(
     subject: Subject | None = None,
     profile: str = "",
     structure: Mapping[str, str] | None = None,
-    sparse: bool = False,
+    sparse: Sparse = False,
     timeout_s: float | None = None,
 ) -> Answer:
     """Ask for derivatives of one kind; raises `RequestError` when nothing could be computed."""
@@ -108,7 +115,8 @@ def differentiate(
         options=options(
             wrt=inputs, outputs=chosen(program.outputs, outputs, "outputs"), profile=profile
         ),
-        sparse=sparse,
+        sparse=bool(sparse),
+        dense_elements=DENSE_LIMIT if sparse == "auto" else 0,
     )
     response = transport.differentiate(request, timeout_s=timeout_s)
     refuse_errors(response.findings, bool(response.derivatives))
@@ -137,7 +145,7 @@ def jacobian(
     transport: Transport, source: Source, at: Any, sparse: Sparse = "auto", **request: Any
 ) -> Any:
     """The Jacobian blocks, each of shape `(*output.shape, *input.shape)`, in the arguments' places."""
-    answer = differentiate(transport, source, at, "jacobian", sparse=bool(sparse), **request)
+    answer = differentiate(transport, source, at, "jacobian", sparse=sparse, **request)
     return answer.by_output(
         lambda o: answer.by_argument(lambda i: answer.find(sparse, output=o, input=i))
     )
@@ -147,7 +155,7 @@ def hessian(
     transport: Transport, source: Source, at: Any, sparse: Sparse = "auto", **request: Any
 ) -> Any:
     """The Hessian blocks, each of shape `(*input.shape, *second_input.shape)`."""
-    answer = differentiate(transport, source, at, "hessian", sparse=bool(sparse), **request)
+    answer = differentiate(transport, source, at, "hessian", sparse=sparse, **request)
 
     def row(o: str, i: str) -> Any:
         return answer.by_argument(lambda j: answer.find(sparse, output=o, input=i, second_input=j))

@@ -9,6 +9,7 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
+from gradproof_proto.sparse import from_sparse
 from gradproof_proto.tensors import from_tensor
 from gradproof_proto.v1 import check_pb2 as pb
 
@@ -297,7 +298,4 @@ def dense(message: pb.Derivative) -> Array:
     """A derivative as a dense array, whatever its form in the message."""
     if message.WhichOneof("value") != "sparse":
         return np.array(from_tensor(message.dense))
-    values = from_tensor(message.sparse.values)
-    out: Array = np.zeros(tuple(message.sparse.shape), values.dtype)
-    out[tuple(from_tensor(message.sparse.indices).T)] = values
-    return out
+    return from_sparse(message.sparse).dense()

@@ -163,12 +163,14 @@ class Options(_message.Message):
     def __init__(self, wrt: _Optional[_Iterable[str]] = ..., outputs: _Optional[_Iterable[str]] = ..., rtol: _Optional[float] = ..., atol: _Optional[float] = ..., tau: _Optional[float] = ..., witness_evaluations: _Optional[int] = ..., rng_seed: _Optional[int] = ..., profile: _Optional[_Union[Profile, str]] = ..., compute_dtype: _Optional[_Union[_program_pb2.Dtype, str]] = ..., order: _Optional[int] = ..., derivatives_limit_bytes: _Optional[int] = ..., suppress: _Optional[_Iterable[str]] = ..., prove: _Optional[bool] = ..., evidence: _Optional[bool] = ..., select: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ClaimValues(_message.Message):
-    __slots__ = ("value", "seeds")
+    __slots__ = ("value", "sparse", "seeds")
     VALUE_FIELD_NUMBER: _ClassVar[int]
+    SPARSE_FIELD_NUMBER: _ClassVar[int]
     SEEDS_FIELD_NUMBER: _ClassVar[int]
     value: _program_pb2.Tensor
+    sparse: SparseTensor
     seeds: _program_pb2.Tensor
-    def __init__(self, value: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ..., seeds: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...) -> None: ...
+    def __init__(self, value: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ..., sparse: _Optional[_Union[SparseTensor, _Mapping]] = ..., seeds: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...) -> None: ...
 
 class AskedClaim(_message.Message):
     __slots__ = ()
@@ -199,14 +201,18 @@ class Claim(_message.Message):
     def __init__(self, kind: _Optional[_Union[DerivativeKind, str]] = ..., input: _Optional[str] = ..., output: _Optional[str] = ..., second_input: _Optional[str] = ..., values: _Optional[_Union[ClaimValues, _Mapping]] = ..., function: _Optional[int] = ..., asked: _Optional[_Union[AskedClaim, _Mapping]] = ..., result_index: _Optional[int] = ..., location: _Optional[_Union[SourceLocation, _Mapping]] = ..., program_function: _Optional[int] = ...) -> None: ...
 
 class SparseTensor(_message.Message):
-    __slots__ = ("shape", "indices", "values")
+    __slots__ = ("shape", "values", "row_axes", "row_starts", "columns")
     SHAPE_FIELD_NUMBER: _ClassVar[int]
-    INDICES_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    ROW_AXES_FIELD_NUMBER: _ClassVar[int]
+    ROW_STARTS_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
     shape: _containers.RepeatedScalarFieldContainer[int]
-    indices: _program_pb2.Tensor
     values: _program_pb2.Tensor
-    def __init__(self, shape: _Optional[_Iterable[int]] = ..., indices: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ..., values: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...) -> None: ...
+    row_axes: int
+    row_starts: _program_pb2.Tensor
+    columns: _program_pb2.Tensor
+    def __init__(self, shape: _Optional[_Iterable[int]] = ..., values: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ..., row_axes: _Optional[int] = ..., row_starts: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ..., columns: _Optional[_Union[_program_pb2.Tensor, _Mapping]] = ...) -> None: ...
 
 class Derivative(_message.Message):
     __slots__ = ("kind", "output", "input", "second_input", "dense", "sparse")

@@ -19,6 +19,8 @@ from gradproof_service.ops.record import Lands, Reads, Site
 
 Known = Sequence[Array | None]
 Read = Array | Lands | None
+TABLE = 1 << 26
+"""Most elements of a table of what is read that a rule writes down."""
 
 
 def reads_of(s: Site, i: int, x: Array, xs: Known) -> tuple[Read, ...]:
@@ -100,8 +102,10 @@ def along_axes(s: Site, i: int, x: Array, xs: Known) -> Array:
     return np.broadcast_to(lines, (*s.out.shape, lines.shape[-1]))
 
 
-def running(s: Site, i: int, x: Array, xs: Known) -> Array:
-    """`cumulative_sum`: the elements up to each place."""
+def running(s: Site, i: int, x: Array, xs: Known) -> Read:
+    """`cumulative_sum`: the elements up to each place; everything where a table of them would be too large."""
+    if s.out.size * x.shape[s["axis"]] > TABLE:
+        return None
     lines = np.moveaxis(x, s["axis"], -1)[..., None, :]
     n, m = x.shape[s["axis"]], s.out.shape[s["axis"]]
     at, of = np.arange(m)[:, None], np.arange(n)[None, :]

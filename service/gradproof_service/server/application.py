@@ -28,6 +28,7 @@ from gradproof_service.server.cost import judge_cost
 from gradproof_service.server.differentiate import (
     derivative_program,
     derivatives,
+    may_be_sparse,
     wanted,
 )
 from gradproof_service.server.options import read_options, sifted
@@ -115,7 +116,11 @@ class Application:
         judge_cost(graph, (False,) * len(graph.inputs), 0, self.limits)
         values = evaluate(graph, subject.point, tick=tick)
         small = request.dense_elements
-        if request.sparse and wants_sparse(graph, asked, small):
+        if request.sparse and may_be_sparse(graph, asked, small):
+            from gradproof_service.server.sparse import (
+                sparse_derivatives,  # scipy, which few calls need
+            )
+
             told = sparse_derivatives(graph, subject.point, asked, small, tick)
         else:
             told = list(map(encode_block, derivatives(graph, subject.point, asked, tick)))

@@ -66,17 +66,17 @@ def wanted(
             f"seeds: a {kind.name.lower()} takes none; leave them out",
             field_path="seeds",
         )
-    asked = Wanted(kind, wrt, outs, mode, seeds, batch, limits)
-    if kind in (Kind.JACOBIAN, Kind.HESSIAN):
-        _judge_size(graph, asked)
-    return asked
+    return Wanted(kind, wrt, outs, mode, seeds, batch, limits)
 
 
 def derivatives(graph: Graph, point: Sequence[Array], asked: Wanted, tick: Tick) -> list[Block]:
-    """The derivatives in the order of the contract, one block each.
+    """The derivatives in the order of the contract, one dense block each.
 
     First derivatives by an input that is declared structured are those along its tangent space.
+    Raises `Fault` for blocks that would be too large.
     """
+    if asked.kind in (Kind.JACOBIAN, Kind.HESSIAN):
+        _judge_size(graph, asked)
     types = graph.input_types
     require_kept((n, t.structure, x) for n, t, x in zip(graph.inputs, types, point, strict=True))
     return [_within(graph, point, b) for b in _KINDS[asked.kind](graph, list(point), asked, tick)]
@@ -154,10 +154,23 @@ def chosen(
     return tuple(found)
 
 
-def _judge_size(graph: Graph, asked: Wanted) -> None:
+def may_be_sparse(graph: Graph, asked: Wanted, dense_elements: int) -> bool:
+    """Whether the derivatives can come sparse: matrices by free inputs, of more elements together than these."""
+    if asked.kind not in (Kind.JACOBIAN, Kind.HESSIAN):
+        return False
+    free = all(graph.types[i].structure in FREE for i in asked.wrt)
+    return free and _elements(graph, asked) > dense_elements
+
+
+def _elements(graph: Graph, asked: Wanted) -> int:
+    """Elements of all blocks together."""
     rows = asked.outs if asked.kind is Kind.JACOBIAN else asked.wrt
     types = graph.output_types if asked.kind is Kind.JACOBIAN else graph.input_types
-    total = sum(types[r].size for r in rows) * sum(graph.input_types[i].size for i in asked.wrt)
+    return sum(types[r].size for r in rows) * sum(graph.input_types[i].size for i in asked.wrt)
+
+
+def _judge_size(graph: Graph, asked: Wanted) -> None:
+    total = _elements(graph, asked)
     if total > asked.limits.jacobian_elements:
         raise Fault(
             FaultKind.LIMIT,

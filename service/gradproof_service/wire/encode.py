@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+from gradproof_proto.sparse import Rows, to_sparse
 from gradproof_proto.tables import Location as LocationRow
 from gradproof_proto.tensors import dtype_row, to_tensor
 from gradproof_proto.v1 import check_pb2 as chk
@@ -250,6 +251,17 @@ def derivative(
     """One derivative as a dense array; the names that its kind does not need stay empty."""
     message = chk.Derivative(
         output=output, input=input, second_input=second_input, dense=to_tensor(value)
+    )
+    _set(message, "kind", kind.value)
+    return message
+
+
+def sparse_derivative(
+    kind: Kind, rows: Rows, output: str, input: str, second_input: str = ""
+) -> chk.Derivative:
+    """One derivative as a sparse matrix by rows."""
+    message = chk.Derivative(
+        output=output, input=input, second_input=second_input, sparse=to_sparse(rows)
     )
     _set(message, "kind", kind.value)
     return message

@@ -18,6 +18,8 @@ PERIODIC = 48
 """Longest row whose columns are looked at pair by pair for a period."""
 DISTANCES = 1 << 16
 """Most distinct distances within rows that a period is sought for."""
+TOGETHER = 64
+"""Longest row for which columns choose in rounds; each round gives one column of a row its colour."""
 COLOURS = 2048
 """Most colours that are worth finding."""
 
@@ -45,7 +47,7 @@ def colour(pattern: Pattern) -> Colours | None:
         repeated = _renumbered(np.where(used, np.arange(pattern.width) % period, -1))
         if period == longest:
             return repeated
-    greedy = _first_fit(pattern)
+    greedy = _first_fit(pattern) if longest <= TOGETHER else _one_by_one(pattern)
     if repeated is not None and (greedy is None or greedy.count > repeated.count):
         return repeated
     return greedy
@@ -118,6 +120,31 @@ def _give(colours: Array, taken: Array, rows: Array, columns: Array) -> Array:
         rows, columns = rows[~entry], columns[~entry]
         starts = np.flatnonzero(np.concatenate(([True], columns[1:] != columns[:-1])))
     return taken
+
+
+def _one_by_one(pattern: Pattern) -> Colours | None:
+    """First fit, column after column, those of many entries first: for long rows, where few columns can choose at once."""
+    by_column = pattern.transposed
+    order = np.argsort(-by_column.lengths, kind="stable")
+    starts, rows = by_column.starts, by_column.columns
+    colours = np.full(pattern.width, -1, np.int64)
+    taken = np.zeros((pattern.rows, int(pattern.lengths.max()) // 64 + 1), np.uint64)
+    for c in order[: int(np.count_nonzero(by_column.lengths))]:
+        mine = rows[starts[c] : starts[c + 1]]
+        free = ~np.bitwise_or.reduce(taken[mine], axis=0)
+        word = int(np.argmax(free != 0))
+        if not free[word]:
+            word = taken.shape[1]
+            if 64 * word >= COLOURS:
+                return None
+            taken = np.concatenate((taken, np.zeros((len(taken), 1), np.uint64)), axis=1)
+            bit = 0
+        else:
+            lowest = int(free[word]) & -int(free[word])
+            bit = lowest.bit_length() - 1
+        colours[c] = 64 * word + bit
+        taken[mine, word] |= np.uint64(1 << bit)
+    return Colours(colours, int(colours.max(initial=-1)) + 1)
 
 
 def _renumbered(colours: Array) -> Colours:

@@ -25,6 +25,9 @@ from gradproof_service.transforms.sparsity.local import Local, local
 from gradproof_service.transforms.sparsity.pattern import ENTRIES, Pattern, TooDense
 from gradproof_service.transforms.sparsity.propagate import structure
 
+SPARSE = 4
+"""A matrix of which more than one part in so many is stored is not worth colouring."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sparse:
@@ -146,7 +149,8 @@ def _colours(
         whole, asked = _everything(graph, wrt, outs), frozenset()
     if symmetric:
         whole = pat.union([whole, whole.transposed])
-    shared = compress(whole, symmetric=symmetric)
+    full = SPARSE * whole.entries > whole.rows * whole.width
+    shared = None if full else compress(whole, symmetric=symmetric)
     if shared is None or shared.seeds >= (
         whole.width if symmetric else min(whole.rows, whole.width)
     ):
@@ -163,6 +167,7 @@ def _everything(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Pa
             f"sparse: the structure of this derivative has more than {ENTRIES:.3g} entries; "
             "ask for products with seeds (vjp, jvp, hvp) instead",
             field_path="sparse",
+            limit="jacobian_elements",
         )
     return Pattern(np.arange(rows + 1) * width, np.tile(np.arange(width), rows), width)
 
