@@ -17,7 +17,7 @@ from gradproof_service.server.compute import STORY, Story
 
 REQUEST_ID: Final = "x-request-id"
 QUIET: Final = ("/grpc.health.v1.Health/",)
-"""Methods that probes call again and again: they are measured but not told."""
+"""Methods that probes call again and again: what went well is measured but not told."""
 FAILED: Final = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
 _HARMLESS: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _log: Final = logging.getLogger("gradproof.calls")
@@ -81,8 +81,9 @@ class CallLog:
 
     def _tell(self, seen: Seen, story: Story, request_id: str, context: Context) -> None:
         level = logging.ERROR if seen.code in FAILED else logging.INFO
-        told = self._tell_all or seen.code != "OK" or story.attempts > 1
-        if not told or f"/{seen.method}".startswith(QUIET) or not _log.isEnabledFor(level):
+        all_told = self._tell_all and not f"/{seen.method}".startswith(QUIET)
+        told = all_told or seen.code != "OK" or story.attempts > 1
+        if not told or not _log.isEnabledFor(level):
             return
         extra: dict[str, object] = {
             "request_id": request_id,
