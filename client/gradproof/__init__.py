@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gradproof import testing
+    from gradproof import edits, testing
     from gradproof._api import (
         check,
         evaluate,
@@ -51,6 +51,9 @@ if TYPE_CHECKING:
         Proof,
         Report,
     )
+    from gradproof._session.aio import AsyncClient, AsyncDocument, aconnect
+    from gradproof._session.document import Document
+    from gradproof._session.view import Diagnostics
 
 _HOME = {
     **dict.fromkeys(
@@ -99,16 +102,23 @@ _HOME = {
         ),
         "_report",
     ),
+    **dict.fromkeys(("AsyncClient", "AsyncDocument", "aconnect"), "_session.aio"),
+    "Document": "_session.document",
+    "Diagnostics": "_session.view",
 }
 
 __all__ = [
     "AccessError",
+    "AsyncClient",
+    "AsyncDocument",
     "CheckedPoint",
     "Client",
     "Comparison",
     "Coverage",
     "DeadlineError",
     "Derivative",
+    "Diagnostics",
+    "Document",
     "Finding",
     "GradproofError",
     "LimitError",
@@ -121,8 +131,10 @@ __all__ = [
     "ServiceFault",
     "ServiceUnavailable",
     "TargetError",
+    "aconnect",
     "check",
     "connect",
+    "edits",
     "evaluate",
     "expression",
     "gradient",
@@ -150,7 +162,7 @@ def __getattr__(name: str) -> Any:
         except PackageNotFoundError:
             return "0.1.0"
     home = _HOME.get(name)
-    if home is None and name != "testing":
+    if home is None and name not in ("edits", "testing"):
         raise AttributeError(f"module 'gradproof' has no attribute {name!r}")
     module = _load(home or name)
     value = module if home is None else getattr(module, name)
@@ -173,6 +185,14 @@ def _load(name: str) -> Any:
             from gradproof import _program as module
         case "_report":
             from gradproof import _report as module
+        case "_session.aio":
+            from gradproof._session import aio as module
+        case "_session.document":
+            from gradproof._session import document as module
+        case "_session.view":
+            from gradproof._session import view as module
+        case "edits":
+            import gradproof.edits as module
         case _:
             import gradproof.testing as module
     return module

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypedDict, Unpack
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from gradproof import _differentiate
 from gradproof._check import run_check
@@ -19,6 +20,10 @@ from gradproof._report import Report
 from gradproof._subject import Source
 from gradproof._transport import CONNECT_TIMEOUT_S, SERVER_VARIABLE, Transport, default_transport
 from gradproof._transport import connect as connect_transport
+
+if TYPE_CHECKING:
+    from gradproof._session.document import Document
+    from gradproof._session.keeper import Keeper
 
 
 class Wanted(TypedDict, total=False):
@@ -44,6 +49,8 @@ class Client:
     def __init__(self, transport: Transport, *, timeout_s: float | None = None) -> None:
         self.transport = transport
         self.timeout_s = timeout_s
+        self._keeper: Keeper | None = None
+        self._lock = Lock()
 
     def check(
         self,
@@ -147,14 +154,18 @@ class Client:
     ) -> Any:
         """The Jacobian, `(*out.shape, *arg.shape)`; tuples for several outputs (outside) and arguments (inside).
 
-        `sparse` True gives `scipy.sparse` arrays where the structure is sparse, "auto" only for large ones.
+        With `sparse` True each block is a `scipy.sparse.csr_array` of shape (out.size, arg.size) that stores what is not
+        structurally zero, and only that is computed; "auto" does so for more than a million elements that are mostly zero.
         """
         return _differentiate.jacobian(self.transport, f, at, sparse, **self._with_timeout(wanted))
 
     def hessian(
         self, f: Source, *, at: Any, sparse: Sparse = "auto", **wanted: Unpack[Wanted]
     ) -> Any:
-        """The Hessian of the scalar output, `(*arg.shape, *arg.shape)`; nested tuples for several arguments."""
+        """The Hessian of the scalar output, `(*arg.shape, *arg.shape)`; nested tuples for several arguments.
+
+        `sparse` as for `jacobian`: blocks of shape (arg.size, arg.size).
+        """
         return _differentiate.hessian(self.transport, f, at, sparse, **self._with_timeout(wanted))
 
     def jvp(
@@ -173,12 +184,47 @@ class Client:
         """The derivative of the gradient along these tangents, arg-shaped."""
         return _differentiate.hvp(self.transport, f, at, tangents, **self._with_timeout(wanted))
 
+    def open(
+        self,
+        f: Source,
+        *,
+        at: Any,
+        claim: Any = None,
+        claim_kind: str | None = None,
+        depth: str = "check",
+        uri: str = "",
+        timeout_s: float | None = None,
+        **options: Any,
+    ) -> Document:
+        """Open f at a point as a `Document` that can be edited; `depth` "quick" leaves the whole check to `Document.check`.
+
+        `options` are those of `check`. All documents of a client share one stream; when it is lost they are opened again
+        as they stand. Raises `GradproofError`; a black box cannot be opened.
+        """
+        from gradproof._session.document import Document
+
+        return Document(
+            self.keeper(), self.transport, f, at=at, claim=claim, claim_kind=claim_kind,
+            depth=depth, uri=uri, timeout_s=self._timeout(timeout_s), wanted=options,
+        )  # fmt: skip
+
+    def keeper(self) -> Keeper:
+        """What holds the documents of this client, made with the first of them."""
+        with self._lock:
+            if self._keeper is None:
+                from gradproof._session.keeper import Keeper
+
+                self._keeper = Keeper(self.transport)
+            return self._keeper
+
     def health(self) -> str:
         """`serving` or `not serving`; raises `ServiceUnavailable` when nobody answers."""
         return self.transport.health(timeout_s=self.timeout_s)
 
     def close(self) -> None:
-        """Let go of the connection; later calls fail."""
+        """Let go of the connection and its documents; later calls fail."""
+        if self._keeper is not None:
+            self._keeper.close()
         self.transport.close()
 
     def __enter__(self) -> Self:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +22,8 @@ from gradproof._transport import AnswerProbe
 if TYPE_CHECKING:
     from gradproof_service.server.application import Application
     from gradproof_service.server.deadline import Deadline
+
+    from gradproof._session.link import Link
 
 Answer = TypeVar("Answer")
 
@@ -116,6 +118,15 @@ class EmbeddedTransport:
     ) -> cat.ExplainResponse:
         """One op or finding as a page."""
         return _call(self._application.explain, request, timeout_s)
+
+    def session(self) -> Link:
+        """A session of the same service, on an event loop of its own in this process."""
+        from gradproof_service.server.sessions.local import serve
+
+        from gradproof._session.embedded_link import EmbeddedLink
+
+        application = self._application
+        return EmbeddedLink(partial(serve, application), application.blobs.get, _guarded)
 
     def health(self, *, timeout_s: float | None = None) -> str:
         """Always `serving`: it is this process."""

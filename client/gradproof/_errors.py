@@ -80,7 +80,7 @@ class ServiceFault(GradproofError):
 INTERNAL: Final = "internal"
 FAULT_KINDS: Final = (
     "unreadable", "invalid", "limit", "deadline", "not found", "busy", "worker crashed",
-    "unauthenticated", INTERNAL,
+    "unauthenticated", "protocol", INTERNAL,
 )  # fmt: skip
 """The kinds of fault that a service tells, by the words that travel."""
 
@@ -96,7 +96,7 @@ def fault(kind: str, message: str, field_path: str = "") -> GradproofError:
             return DeadlineError(message)
         case "not found":
             return NotFoundError(message)
-        case "busy":
+        case "busy" | "protocol":
             return ServiceUnavailable(message)
         case "unauthenticated":
             return AccessError(message)

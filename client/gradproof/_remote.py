@@ -36,6 +36,7 @@ from gradproof._errors import (
     ServiceUnavailable,
     fault,
 )
+from gradproof._session.link import Link
 from gradproof._transport import CONNECT_TIMEOUT_S, AnswerProbe
 
 _DETAILS_KEY: Final = "grpc-status-details-bin"
@@ -96,7 +97,7 @@ class RemoteTransport:
         self, request: der.CheckSuiteRequest, *, timeout_s: float | None = None
     ) -> Iterator[der.CheckSuiteResponse]:
         """Many checks, each answered as soon as it is known."""
-        sent = self._fitted(request)
+        sent = self.fitted(request)
         call = self._derivatives.CheckSuite(sent, timeout=timeout_s)
         try:
             while (answer := self._told(lambda: next(call, None))) is not None:
@@ -110,14 +111,14 @@ class RemoteTransport:
     ) -> chk.Report:
         """A check of a function that only the caller can evaluate; `answer` runs in the calling thread."""
         outbox: queue.SimpleQueue[der.ProbeRequest | None] = queue.SimpleQueue()
-        outbox.put(self._fitted(der.ProbeRequest(start=start)))
+        outbox.put(self.fitted(der.ProbeRequest(start=start)))
         call = self._derivatives.Probe(iter(outbox.get, None), timeout=timeout_s)
         try:
             while (said := self._told(lambda: next(call, None))) is not None:
                 move_in(said, self._get)
                 if said.WhichOneof("message") == "report":
                     return said.report
-                outbox.put(self._fitted(der.ProbeRequest(answer=answer(said.ask))))
+                outbox.put(self.fitted(der.ProbeRequest(answer=answer(said.ask))))
         finally:
             outbox.put(None)
             call.cancel()
@@ -153,6 +154,12 @@ class RemoteTransport:
         """One op or finding as a page."""
         return self._call(self._catalogue.Explain, request, timeout_s)
 
+    def session(self) -> Link:
+        """A stream of its own on this connection."""
+        from gradproof._session.remote_link import RemoteLink
+
+        return RemoteLink(self._channel, self.fitted, self._get, self._told)
+
     def health(self, *, timeout_s: float | None = None) -> str:
         """`serving` or `not serving`; raises `ServiceUnavailable` when nobody answers in time."""
         asked = health_pb2.HealthCheckRequest()
@@ -177,19 +184,19 @@ class RemoteTransport:
         self._channel.close()
 
     def _call(self, rpc: Callable[..., Any], request: Message, timeout_s: float | None) -> Any:
-        sent = self._fitted(request)
+        sent = self.fitted(request)
         try:
             answer = self._told(lambda: rpc(sent, timeout=timeout_s))
         except NotFoundError:
             if sent is request:
                 raise
             # a blob was forgotten between being put and being used
-            sent = self._fitted(request)
+            sent = self.fitted(request)
             answer = self._told(lambda: rpc(sent, timeout=timeout_s))
         move_in(answer, self._get)
         return answer
 
-    def _fitted(self, request: Answer) -> Answer:
+    def fitted(self, request: Answer) -> Answer:
         """The request itself when it is small enough, else a copy whose large parts have been put as blobs."""
         if request.ByteSize() <= MESSAGE_ROOM:
             return request

@@ -16,6 +16,7 @@ from gradproof_proto.v1 import derivative_pb2 as der
 
 if TYPE_CHECKING:
     from gradproof._channel import Security
+    from gradproof._session.link import Link
 
 SERVER_VARIABLE: Final = "GRADPROOF_SERVER"
 CONNECT_TIMEOUT_S: Final = 1.5
@@ -86,6 +87,10 @@ class Transport(Protocol):
         self, request: cat.ExplainRequest, *, timeout_s: float | None = None
     ) -> cat.ExplainResponse:
         """One op or finding as a page."""
+        ...
+
+    def session(self) -> Link:
+        """A stream on which documents are opened and edited."""
         ...
 
     def health(self, *, timeout_s: float | None = None) -> str:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradproof_service.server.deadline import Deadline
 from gradproof_service.server.messages import read_message
 from gradproof_service.server.methods import METHODS
+from gradproof_service.server.sessions.registry import Sessions
+from gradproof_service.server.sessions.session import Read, Write
 
 if TYPE_CHECKING:
     from gradproof_service.server.application import Application
+
+
+async def serve(application: Application, read: Read, write: Write) -> None:
+    """Hold one session of this process until its client leaves."""
+    compute = LocalCompute(application)
+    blobs: Any = application.blobs
+    sessions = Sessions(compute, blobs, application.limits)
+    try:
+        await sessions.serve(read, write)
+    finally:
+        sessions.close()
+        compute.close()
 
 
 class LocalCompute:
