@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof._tracing import composite, elementwise, linear, reduction, shaping
+from gradproof._tracing import composite, elementwise, linear, picking, reduction, shaping
 from gradproof._tracing.array import Traced
 from gradproof._tracing.operands import as_traced, holds_traced
 from gradproof._tracing.tape import apply
@@ -21,6 +21,7 @@ TABLE: Final[dict[Any, Any]] = {
     **elementwise.TABLE,
     **reduction.TABLE,
     **shaping.TABLE,
+    **picking.TABLE,
     **linear.TABLE,
     **composite.TABLE,
     reduction.logsumexp: reduction.logsumexp,

@@ -10,8 +10,9 @@ import numpy as np
 
 from gradproof._tracing.array import Traced
 from gradproof._tracing.operands import as_traced, floating, normal, one_axis
+from gradproof._tracing.picking import diagonal
 from gradproof._tracing.reduction import reduced
-from gradproof._tracing.shaping import diagonal, ravel, reshape, transpose
+from gradproof._tracing.shaping import ravel, reshape, transpose
 from gradproof._tracing.tape import apply
 from gradproof._tracing.unsupported import refuse
 
