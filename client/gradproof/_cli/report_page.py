@@ -31,6 +31,7 @@ REASONS: Final = {
     "kink": "any slope between the one-sided ones is right at a kink",
     "noise": "rounding in the function is too loud at this point",
     "domain": "the point is too close to the edge of the domain",
+    "tolerance": "rtol forgives as much as a pass must be able to see (tau)",
     "overflow": "a value is not finite there",
     "budget": "not all entries could be looked at within the budget",
     "convention": "any slope between the one-sided ones is right at a kink, and {profile} gives another",

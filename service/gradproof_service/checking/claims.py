@@ -124,6 +124,8 @@ def _compare(
 
     held = hold(claimed)
     comparison = held.comparison
+    if comparison.reason == "noise" and rtol >= options.tau:
+        comparison = replace(comparison, reason="tolerance")
     if expected.by_convention and comparison.verdict is Verdict.AGREES:
         comparison = replace(comparison, reason="convention")
     judge.comparisons.append(comparison)

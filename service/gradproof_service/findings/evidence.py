@@ -70,7 +70,7 @@ def _undecided(told: Told, *, steps: bool) -> Iterator[Seen]:
         pair = (c.output, c.input, c.second_input)
         if (
             c.verdict is not Verdict.INCONCLUSIVE
-            or c.reason in ("kink", "convention", "overflow")
+            or c.reason in ("kink", "convention", "overflow", "tolerance")
             or pair in done
         ):
             continue
@@ -114,6 +114,11 @@ def _vacuous(told: Told) -> Iterator[Seen]:
             f"rtol is {options.rtol:g}: a derivative wrong by half passes",
             numbers=(("rtol", options.rtol),),
         )
+    elif options.rtol is not None and options.rtol >= options.tau:
+        yield Seen(
+            f"rtol is {options.rtol:g}, but a pass must be able to see a relative error of {options.tau:g}: "
+            "no claim can agree", numbers=(("rtol", options.rtol), ("tau", options.tau)),
+        )  # fmt: skip
     if options.atol is not None and options.atol > 0:
         sizes = [float(np.max(np.abs(b.value))) for b in told.report.derivatives if b.value.size]
         top = max(sizes, default=0.0)

@@ -19,12 +19,13 @@ def page(rule: Rule) -> str:
             f"# {rule.code} {rule.name}", "", rule.meaning, "",
             f"Severity: {rule.severity.value}. Found {when}.", "",
             "## Why it matters", "", rule.why, "", "## What to do", "", rule.mend, "",
-            "## Found here", "", *_shown(rule.fails), "", "## Mended", "", *_shown(rule.mended), "",
+            "## Found here", "", *shown(rule.fails), "", "## Mended", "", *shown(rule.mended), "",
         )
     )  # fmt: skip
 
 
-def _shown(example: Example) -> list[str]:
+def shown(example: Example) -> list[str]:
+    """An example as a block of code: the function, what is claimed, the point."""
     text = example.text if len(example.text) < 200 else f"{example.text[:120]} ..."
     lines = ["```python", *text.split("; ")]
     if example.claim:

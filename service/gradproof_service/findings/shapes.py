@@ -109,7 +109,7 @@ def _fan_out(told: Told) -> Iterator[Seen]:
         if name in wrong and uses > 1:
             yield Seen(
                 f"the input {name!r} is used {uses} times: its derivative is the sum over all of them",
-                input=name, numbers=(("uses", float(uses)),),
+                input=name, numbers=(("uses", float(uses)),), near=min(look.users[i]),
             )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gradproof_service.checking.report import Options
 from gradproof_service.diagnostic import Severity
 from gradproof_service.findings.catalogue import static_findings
 from gradproof_service.findings.example import findings_of
@@ -169,3 +170,13 @@ def test_at_most_ten_of_a_kind() -> None:
     found = [f for f in static_findings(graph_of(Example(text, {"x": 0.5}))) if f.code == "GP302"]
     assert len(found) == 10
     assert found[-1].message.endswith("(and 20 more like it)")
+
+
+@pytest.mark.parametrize(
+    ("rtol", "expected"), [(1e-6, ""), (0.01, "no claim can agree"), (1.0, "wrong by half passes")]
+)
+def test_a_tolerance_that_hides_errors_is_told_for_what_it_is(rtol: float, expected: str) -> None:
+    """Not as noise of the function: the tolerance alone keeps the verdict open."""
+    found = findings_of(Example("x * x", {"x": 2.0}, claim="2.0 * x", options=Options(rtol=rtol)))
+    assert [f.code for f in found] == (["GP703"] if expected else [])
+    assert all(expected in f.message for f in found)
