@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gradproof_proto.v1 import catalogue_pb2 as cat
 from gradproof_proto.v1 import program_pb2 as pb
 
+from gradproof_service.diagnostic import Severity
 from gradproof_service.graph.typing import NAMESPACE
 from gradproof_service.ops import OP_SET, OPS
 from gradproof_service.ops.record import Attr, Op
@@ -114,8 +115,9 @@ def describe_finding(rule: Rule) -> cat.FindingDescription:
 
 
 def explain(request: cat.ExplainRequest) -> cat.ExplainResponse:
-    """The page of an op or a finding, or a page that names the nearest."""
+    """The page of an op, a finding or a cause, or a page that names the nearest."""
     from gradproof_service.findings.catalogue import FINDINGS
+    from gradproof_service.findings.mistakes import MISTAKES, mistake_page
     from gradproof_service.findings.page import page
 
     subject = request.subject.strip()
@@ -126,8 +128,16 @@ def explain(request: cat.ExplainRequest) -> cat.ExplainResponse:
     rule = FINDINGS.get(subject.upper()) or names.get(subject.lower())
     if rule is not None:
         return cat.ExplainResponse(markdown=page(rule), finding=describe_finding(rule))
+    mistake = next((m for m in MISTAKES if subject.lower() in (m.code.lower(), m.name)), None)
+    if mistake is not None:
+        told = cat.FindingDescription(
+            code=mistake.code, name=mistake.name, severity=SEVERITIES[Severity.ERROR],
+            meaning=mistake.meaning, mend=mistake.mend, at_point=True,
+        )  # fmt: skip
+        return cat.ExplainResponse(markdown=mistake_page(mistake), finding=told)
     bare = subject.removeprefix(NAMESPACE)
-    close = get_close_matches(bare, [*OPS, *names, *FINDINGS], n=3)
-    close = close or get_close_matches(bare.upper(), FINDINGS, n=3)
+    causes = [word for m in MISTAKES for word in (m.code, m.name)]
+    close = get_close_matches(bare, [*OPS, *names, *FINDINGS, *causes], n=3)
+    close = close or get_close_matches(bare.upper(), [*FINDINGS, *causes], n=3)
     hint = f" Did you mean {' or '.join(f'`{name}`' for name in close)}?" if close else ""
     return cat.ExplainResponse(markdown=f"Nothing is called `{subject}`.{hint}\n")

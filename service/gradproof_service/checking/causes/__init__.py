@@ -115,11 +115,11 @@ def find_cause(
     ):
         return None
     matches = _searched(m)
-    culprit = None
-    if claim_graph is not None and claim_inputs is not None:
+    best, culprit = _cause(matches), None
+    right = best is not None and best.code in _NO_LINE
+    if claim_graph is not None and claim_inputs is not None and not right:
         with suppress(*_TROUBLE):
             culprit = walk(m, claim_graph, claim_inputs, result_index)
-    best = _cause(matches)
     return best if culprit is None else _with(best, culprit)
 
 
@@ -145,6 +145,8 @@ _YIELDS = (*_FAINT, "F05", "F06", "F10", "F11", "F13")
 """Causes that a line of the claim which was mended is believed before."""
 
 
+_NO_LINE = ("F08", "F12")
+"""Where the formula is right no line of it is wrong."""
 _SETTLES = ("F08",)
 """No mistake in a rule: where this explains everything, no place is looked for."""
 _TROUBLE = (
