@@ -29,7 +29,7 @@ from gradproof._report import Report
 
 Array = np.ndarray[Any, Any]
 TAU: Final = 1e-3
-"""The relative error that `agrees` must be able to see, when the case says nothing else."""
+"""Half of the smallest relative error that is planted: what `agrees` must be able to see, unless the case asks for less."""
 MOVE: Final = {8: 1e-9, 4: 1e-4}
 """The smallest move of a number that a baseline must show, by the bytes of its type."""
 
@@ -96,7 +96,7 @@ def _planted(
     def verdict(checked: Sequence[Checked]) -> Verdict:
         return judge(case, checked, then, held=held).verdict
 
-    for name, change in claim_faults(case.settings.tau or TAU).items():
+    for name, change in claim_faults(min(case.settings.tau or TAU, TAU)).items():
         checked = _with_claims(recorder, asked, change)
         if checked:
             yield f"claim {name}", verdict(checked) is Verdict.FAIL
