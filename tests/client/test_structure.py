@@ -79,6 +79,9 @@ def test_derivatives_are_those_along_the_set() -> None:
     _, bars = gp.vjp(f, at=at, cotangents=2.0, structure=structure)
     np.testing.assert_array_equal(bars, 2.0 * expected)
     np.testing.assert_array_equal(gp.gradient(f, at=at), weights)
+    report = gp.check(f, at=at, structure=structure, claim=lambda X: expected)
+    assert report
+    np.testing.assert_array_equal(report.derivative("X"), expected)
 
 
 def test_a_group_of_inputs_is_declared_by_its_name() -> None:

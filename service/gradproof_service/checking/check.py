@@ -25,6 +25,7 @@ from gradproof_service.checking.report import (
 )
 from gradproof_service.checking.rules import judge_rules
 from gradproof_service.checking.scene import Scene, gradient_scene, make_scene
+from gradproof_service.checking.structure import project
 from gradproof_service.checking.witness import Witness, witness
 from gradproof_service.diagnostic import Fault, FaultKind, Finding, Severity
 from gradproof_service.graph.graph import Graph
@@ -174,12 +175,15 @@ def _evidence(orders: Sequence[Order], options: Options) -> list[Evidence]:
 
 
 def _blocks(order: Order, options: Options) -> list[Block]:
-    """Reference blocks small enough to be sent back."""
+    """Reference blocks small enough to be sent back; by a structured input those along its tangent space."""
     scene = order.scene
     whole: list[Block] = []
     for (o, i), block in order.reference.blocks.items():
         pair = scene.pair(o, i, Source.REVERSE, Source.REVERSE)
-        value = block.value.reshape(scene.block_shape(o, i))
+        value = block.value
+        if not scene.gradient_of:
+            value = project(scene.graph.types[i].structure, scene.inputs[i], value)
+        value = value.reshape(scene.block_shape(o, i))
         whole.append(Block(pair.kind, pair.output, pair.input, value, pair.second_input))
     return _fitting(whole, options)
 

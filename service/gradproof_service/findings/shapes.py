@@ -137,7 +137,7 @@ def _undeclared(look: Look, k: int) -> Seen | None:
 CONSTRAINT_MISSING = Rule(
     "GP605", "constraint-missing", Severity.INFO, "An input is used as a structured matrix without being declared one.",
     "Perturbing single entries leaves the symmetric matrices, and half or double off-diagonal slopes result.",
-    "Declare the input: symmetric, or symmetric positive definite.",
+    "Declare it: structure={'A': 'spd'} in a call, --structure A=spd on the command line.",
     Example("sum(cholesky(A))", {"A": [[2.0, 1.0], [1.0, 3.0]]}),
     Example("sum(cholesky(A))", {"A": [[2.0, 1.0], [1.0, 3.0]]}, structures={"A": Structure.SPD}),
     ops=("cholesky",), look=_undeclared,
