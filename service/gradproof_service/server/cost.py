@@ -55,10 +55,10 @@ def _site_flops(site: Site, known: dict[int, float]) -> float:
     if site.op.batching != "run":
         return site.op.cost(site) if site.op.cost else float(sum(t.size for t in site.outs))
     steps = site["length"] if site.op.name == "scan" else 1
-    return steps * sum(_flops(graph, known) for graph in _called(site))
+    return steps * sum(_flops(graph, known) for graph in called(site))
 
 
-def _called(site: Site) -> list[Graph]:
+def called(site: Site) -> list[Graph]:
     """The functions that a node calls."""
     found: list[Graph] = []
     for value in site.attrs.values():

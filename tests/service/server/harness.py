@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import Future
 from typing import Any, Self
 
 import numpy as np
@@ -44,6 +45,20 @@ class ServerThread:
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(20)
         assert not self._thread.is_alive()
+
+    def submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
+        """Run something on the server's loop."""
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def tasks(self, word: str) -> list[str]:
+        """What is at work on the server's loop under a name that holds `word`."""
+
+        async def look() -> list[str]:
+            names = [getattr(t.get_coro(), "__qualname__", "") for t in asyncio.all_tasks()]
+            return [name for name in names if word in name]
+
+        return self.submit(look()).result(20)
 
     def _run(self) -> None:
         try:

@@ -16,7 +16,9 @@ from gradproof_proto.v1 import session_pb2 as ses
 from gradproof_service.arrays import Array, Type
 from gradproof_service.graph.limits import Limits
 from gradproof_service.graph.typing import bind, ill_typed, type_program
+from gradproof_service.ops.record import Site
 from gradproof_service.server.blobs import BlobStore
+from gradproof_service.server.cost import called, flops
 from gradproof_service.server.differentiate import chosen
 from gradproof_service.server.sessions.document import Version
 from gradproof_service.server.subject import order_point
@@ -29,15 +31,19 @@ from gradproof_service.wire.requests import decode_options, decode_point
 
 ELEMENTS: Final = 1 << 24
 """Elements of the values of one document that takes part (128 MiB of float64); a small multiple of it is held."""
-WORK: Final = 1e9
+WORK: Final = 10**9
 """Floating operations of one evaluation of a document that takes part: what a thread does in about a second."""
+
+
+LOOPS: Final = frozenset({"while_loop", "while_loop_vjp"})
+ENDLESS: Final = 1 << 62
 
 
 class Quick:
     """What is known of one document. One thread uses it at a time; what was begun and stopped is taken up again."""
 
     def __init__(
-        self, blobs: BlobStore, limits: Limits, *, elements: int = ELEMENTS, work: float = WORK
+        self, blobs: BlobStore, limits: Limits, *, elements: int = ELEMENTS, work: int = WORK
     ) -> None:
         self._blobs = blobs
         self._limits = limits
@@ -117,7 +123,9 @@ class Quick:
             return self._engine
         main = version.untyped.main
         declared = all(i.dtype in (None, t.dtype) for i, t in zip(main.inputs, types, strict=True))
-        engine = Incremental(version.untyped, types, wrt, as_declared=declared, limits=self._limits)
+        engine = Incremental(
+            version.untyped, types, wrt, cost=_cost, as_declared=declared, limits=self._limits
+        )
         rows = version.program.rows
         self._pending = {v for v, row in enumerate(rows) if isinstance(row, NodeRow | ConstantRow)}
         self._engine, self._key, self._put_in = engine, key, [None] * len(types)
@@ -167,6 +175,20 @@ def _change(engine: Incremental, version: Version, number: int) -> None:
         )  # fmt: skip
     else:
         engine.change(number, None)
+
+
+def _cost(site: Site) -> int:
+    """Floating operations of one node; a loop of which nobody knows the end asks for more than there is."""
+    waiting, seen = [site], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if one.op.name in LOOPS:
+            return ENDLESS
+        for graph in called(one):
+            if id(graph) not in seen:
+                seen.add(id(graph))
+                waiting.extend(graph.sites)
+    return int(flops(site))
 
 
 def _array(row: ConstantRow, kind: TypeRow) -> Array:

@@ -162,7 +162,7 @@ class Run:
             return await self._watched(future, QUICK, counter)
         except asyncio.CancelledError:
             token.cancel()
-            await asyncio.wait([future])
+            await asyncio.gather(future, return_exceptions=True)
             raise
         except Exception as error:  # noqa: BLE001 told as a failure of this version
             return self._failed(version, generation, QUICK, error)

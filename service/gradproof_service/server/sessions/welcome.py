@@ -66,7 +66,7 @@ def answer(said: ses.Hello, name: str, limits: Limits) -> ses.OpenResponse:
                 message_bytes=limits.message_bytes,
                 nodes=limits.nodes,
                 quick_elements=ELEMENTS,
-                quick_work=int(WORK),
+                quick_work=WORK,
             ),
         )
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from gradproof_service.arrays import Array, Type
 from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
 from gradproof_service.graph.program import Program
 from gradproof_service.graph.typing import Typing
-from gradproof_service.ops.record import IllTyped
+from gradproof_service.ops.record import IllTyped, Site
 from gradproof_service.transforms.evaluate import Tick, no_tick
 from gradproof_service.transforms.incremental.adjoint import Adjoint
 from gradproof_service.transforms.incremental.primal import Node, Primal, Ranks
@@ -51,12 +51,12 @@ class Incremental:
 
     def __init__(
         self, program: Program, inputs: Sequence[Type], wrt: Sequence[int], *,
-        as_declared: bool = True, limits: Limits = DEFAULT_LIMITS,
+        cost: Callable[[Site], int], as_declared: bool = True, limits: Limits = DEFAULT_LIMITS,
     ) -> None:  # fmt: skip
         self._types = tuple(inputs)
         self._wrt = tuple(wrt)
         self._store = Store()
-        self._primal = Primal(program, Typing(program, limits), as_declared)
+        self._primal = Primal(Typing(program, limits), as_declared, cost)
         self._adjoint = Adjoint(self._store, self._primal)
         self._inputs: list[int] = [-1] * len(self._types)
         self._seeds: dict[tuple[str, Type], int] = {}
@@ -96,8 +96,8 @@ class Incremental:
         return self._primal.elements
 
     @property
-    def work(self) -> float:
-        """Floating operations of one evaluation of the function, after `type`."""
+    def work(self) -> int:
+        """Floating operations of one evaluation of the function as `cost` counts them, after `type`."""
         return self._primal.work
 
     @property

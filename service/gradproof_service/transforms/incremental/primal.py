@@ -6,12 +6,12 @@ expression, as in a typed graph, and an expression stands where the first of its
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Any, Protocol, cast
 
-from gradproof_service.graph.program import Program, Stated
+from gradproof_service.graph.program import Stated
 from gradproof_service.graph.typing import Typing, hold, node_site
 from gradproof_service.ops.record import IllTyped, Site, attrs_key
 from gradproof_service.transforms.evaluate import Tick
@@ -50,17 +50,18 @@ class Watcher(Protocol):
 class Primal:
     """Which expression each value of the function is."""
 
-    def __init__(self, program: Program, typing: Typing, as_declared: bool) -> None:
+    def __init__(self, typing: Typing, as_declared: bool, cost: Callable[[Site], int]) -> None:
         self.ids: list[int | None] = []
         """The expression of each value, by number; None: it has none."""
         self.faults: dict[int, IllTyped] = {}
         """What keeps nodes from having types, by number."""
         self.elements = 0
         """Elements of all values."""
-        self.work = 0.0
-        """Floating operations of one evaluation."""
+        self.work = 0
+        """Floating operations of one evaluation, as `cost` counts them."""
         self._typing = typing
         self._as_declared = as_declared
+        self._cost = cost
         self._nodes: dict[int, Node] = {}
         self._readers: list[set[int]] = []
         self._standing: dict[int, set[int]] = {}
@@ -205,9 +206,8 @@ class Primal:
 
     def _count(self, first: int, store: Store, by: int) -> None:
         site = store.site(store.node_of(first))
-        size = sum([t.size for t in site.outs])
-        self.elements += by * size
-        self.work += by * (size if site.op.cost is None else site.op.cost(site))
+        self.elements += by * sum([t.size for t in site.outs])
+        self.work += by * self._cost(site)
 
     def _reserve(self, count: int) -> None:
         short = count - len(self.ids)

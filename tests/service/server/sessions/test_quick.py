@@ -22,6 +22,7 @@ from gradproof_service.transforms.evaluate import no_tick
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.service.server.harness import slow
 from tests.service.server.sessions import documents
 
 BLOBS = BlobStore()
@@ -184,10 +185,17 @@ def test_a_long_life_does_not_fill_the_memory() -> None:
 def test_what_is_too_large_is_left_out() -> None:
     """A document beyond the elements or the work of the quick stage says so, before anything is computed."""
     version = version_of(chain(40), documents.tensors(x=0.3, y=1.1))
-    for small in ({"elements": 100}, {"work": 100.0}):
-        quick = Quick(BLOBS, DEFAULT_LIMITS, **small)  # type: ignore[arg-type]
+    for small in ({"elements": 100}, {"work": 100}):
+        quick = Quick(BLOBS, DEFAULT_LIMITS, **small)
         assert quick.run(version, set(), no_tick) == ses.QuickResult(left_out=True)
         assert quick.nodes == (0, 0, 0)
+
+
+def test_a_loop_without_a_known_end_is_left_out() -> None:
+    """Nobody can say how long it takes, so it is left to a process that can be stopped."""
+    version = version_of(slow(), documents.tensors(x=1.0))
+    quick = Quick(BLOBS, DEFAULT_LIMITS)
+    assert quick.run(version, set(), no_tick) == ses.QuickResult(left_out=True)
 
 
 @pytest.mark.parametrize(
