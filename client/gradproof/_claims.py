@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gradproof_proto.tensors import from_tensor
 from gradproof_proto.v1 import check_pb2 as pb
 from gradproof_proto.v1 import program_pb2
 
 from gradproof._arguments import Arguments
-from gradproof._claim_parts import Around, alike, as_numbers, by_input, by_output, make_claim
+from gradproof._claim_parts import Around, as_numbers, by_input, by_output, make_claim
 from gradproof._errors import RequestError
 from gradproof._expression import expression
 from gradproof._options import KINDS
 from gradproof._outputs import Outputs, call, name_of, untouched_random_state
 from gradproof._program import Program
 from gradproof._rule_claims import PRODUCTS, kind_of_function, unsteady
+from gradproof._sparse_claims import is_sparse, same_numbers, sparse_claim
 from gradproof._subject import Subject, named, run
 from gradproof._transport import Transport
 
@@ -112,7 +112,7 @@ def _function_values(
     if len(found) != len(again):
         raise unsteady(claim, found[0].input if found else "its arguments")
     for first, second in zip(found, again, strict=True):
-        if not alike(from_tensor(first.values.value), from_tensor(second.values.value)):
+        if not same_numbers(first.values, second.values):
             raise unsteady(claim, first.input)
     return found
 
@@ -138,6 +138,9 @@ def _values(claim: Any, kind: str | None, around: Around) -> list[pb.Claim]:
     for (output, y), part in zip(around.outputs, by_output(claim, around), strict=True):
         for i, value in by_input(part, around):
             leaf = around.arguments.leaves[i]
+            if is_sparse(value):
+                found.append(sparse_claim(kind, leaf.value, y, value, (leaf.name, output)))
+                continue
             array = as_numbers(value, f"claim for {leaf.name}")
             this = kind or _kind_of_shape(array.shape, y.shape, leaf.value.shape, leaf.name)
             if this == "gradient" and y.ndim and y.size > 1:
@@ -162,6 +165,12 @@ def _hessian_values(claim: Any, around: Around) -> list[pb.Claim]:
     for i, row in by_input(claim, around):
         for j, value in by_input(row, around):
             first, second = around.arguments.leaves[i], around.arguments.leaves[j]
+            if is_sparse(value):
+                names = (first.name, output)
+                found.append(
+                    sparse_claim("hessian", second.value, first.value, value, names, second.name)
+                )
+                continue
             array = as_numbers(value, f"claim for {first.name}, {second.name}")
             wanted = first.value.shape + second.value.shape
             if array.shape != wanted:
@@ -193,7 +202,8 @@ def _looks_like_hessian(claim: Any, around: Around) -> bool:
     if len(inputs) != 1 or len(around.outputs) != 1 or isinstance(claim, Mapping | tuple):
         return False
     x, y = around.arguments.leaves[inputs[0]].value, around.outputs[0][1]
-    return not y.shape and x.ndim > 0 and np.shape(claim) == x.shape * 2
+    wanted = (x.size, x.size) if is_sparse(claim) else x.shape * 2
+    return not y.shape and x.ndim > 0 and np.shape(claim) == wanted
 
 
 def _location(function: Any) -> pb.SourceLocation:

@@ -23,10 +23,12 @@ from gradproof_service.checking.report import Block as Given
 from gradproof_service.checking.report import (
     Claim,
     Kind,
+    SparseValue,
     Verdict,
 )
 from gradproof_service.checking.scene import Scene
 from gradproof_service.checking.single import single_faults
+from gradproof_service.checking.sparse_claims import fits, judge_sparse
 from gradproof_service.checking.structure import FREE, project
 from gradproof_service.checking.unformed import SIGNS, form_rows, pulled, pushed, screen
 
@@ -47,10 +49,28 @@ SLACK = 3.0
 def judge_claim(judge: Judge, claim: Claim, index: int) -> None:
     """Compare one claim with the reference; adds a comparison, and a finding when it is wrong."""
     o, i = positions(judge.scene, claim)
+    if claim.sparse is not None:
+        _judge_sparse(judge, claim, o, i, claim.sparse)
+        return
     seeds = seeds_of(judge.scene, claim, o, i, index)
     claimed = claimed_values(judge, claim, index, seeds, o, i)
     if claimed is not None:
         judge_values(judge, claim, o, i, claimed, seeds)
+
+
+def _judge_sparse(judge: Judge, claim: Claim, o: int, i: int, given: SparseValue) -> None:
+    """A sparse claim: like a dense one where the Jacobian is formed, else entry by entry of its structure."""
+    if not fits(judge, claim, o, i, given):
+        return
+    if (o, i) in judge.reference.blocks:
+        whole = given.dense().reshape(expected_shape(judge.scene, claim, o, i, None))
+        judge_values(judge, claim, o, i, whole, None)
+        return
+    usual = (
+        RTOL_COARSE if max(judge.scene.eps, np.finfo(given.values.dtype).eps) > 2.0**-52 else RTOL
+    )
+    rtol = usual if judge.options.rtol is None else judge.options.rtol
+    judge_sparse(judge, claim, o, i, given, rtol, SLACK, NOTHING * judge.scene.magnitude(o, i))
 
 
 def judge_values(

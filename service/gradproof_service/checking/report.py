@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from math import prod
+
+import numpy as np
 
 from gradproof_service.arrays import Array, Structure
 from gradproof_service.diagnostic import NOWHERE, Finding, Location
@@ -82,10 +85,36 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class SparseValue:
+    """A claimed matrix by rows: row r has `values[starts[r]:starts[r + 1]]` in `columns`, rising; what is not stored is zero.
+
+    `shape` is that of the whole derivative, its first `row_axes` axes are the rows.
+    """
+
+    shape: tuple[int, ...]
+    row_axes: int
+    starts: Array
+    columns: Array
+    values: Array
+
+    @property
+    def row_of(self) -> Array:
+        """The row of each stored entry, int64."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+    def dense(self) -> Array:
+        """Every entry, in the shape of the derivative."""
+        rows = prod(self.shape[: self.row_axes])
+        found = np.zeros((rows, prod(self.shape[self.row_axes :])), self.values.dtype)
+        found[self.row_of, self.columns] = self.values
+        return found.reshape(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """The derivative a user believes, of one output by one input ("" where there is only one).
 
-    Given as `value` (with `seeds`, a batch axis in front, for vjp, jvp and hvp), as `function`
+    Given as `value` (with `seeds`, a batch axis in front, for vjp, jvp and hvp), as `sparse`, as `function`
     (index in the program; `result_index` picks among its outputs), or `asked` over a probe.
     `traced` is the index of the same claim as a recording, -1 when there is none: it helps to name
     the line of a mistake and never judges.
@@ -97,6 +126,7 @@ class Claim:
     second_input: str = ""
     value: Array | None = None
     seeds: Array | None = None
+    sparse: SparseValue | None = None
     function: int = -1
     asked: bool = False
     result_index: int = 0

@@ -8,7 +8,7 @@ the complex step where every op on the path is analytic, then in extended precis
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from gradproof_service.checking.differences import (
     representable,
 )
 from gradproof_service.checking.extended import extended_slopes
+from gradproof_service.checking.groups import groups_of
 from gradproof_service.checking.margins import Edge, reach
 from gradproof_service.checking.reference import Reference, directions_for, push
 from gradproof_service.checking.report import Comparison, Source
@@ -30,7 +31,6 @@ from gradproof_service.checking.scene import Scene
 from gradproof_service.checking.structure import project, tangent_basis
 from gradproof_service.checking.taylor import taylor_rate
 from gradproof_service.transforms.derive import reaches
-from gradproof_service.transforms.evaluate import evaluate
 
 COORDINATES = 2048
 """Inputs larger than this are looked at along directions."""
@@ -127,6 +127,7 @@ def _one_input(
     elements = sum(t.size for t in scene.graph.types)
     every = bool(reference.blocks) and n <= COORDINATES and SHORT * n * elements <= WORK
     every = every and (budget == 0 or SHORT * n <= budget)
+    groups = None if every else groups_of(scene, i, budget)
     structure = scene.graph.types[i].structure
     basis = tangent_basis(structure, scene.inputs[i]) if every else None
     x = scene.inputs[i].reshape(-1).astype(np.float64)
@@ -143,9 +144,11 @@ def _one_input(
             expected = directions @ expected
     else:
         rows = project(structure, scene.inputs[i], directions_for(scene, i))
+        said.directions += len(rows)
+        if groups is not None:
+            rows = np.concatenate((groups.directions(), rows))
         directions = representable(x, rows, _along(scene, i, rows))
         expected, expected_bar = push(scene, i, directions)
-        said.directions += len(directions)
     near = reach(scene, i, directions, found)
     if structure is Structure.POSITIVE:
         near = np.minimum(near, _along(scene, i, directions, np.abs(x)))
@@ -180,9 +183,11 @@ def _one_input(
             doubt=np.nan_to_num(slopes.doubt[:, part].T), scale=scale.T, tau=tau,
             shape=scene.block_shape(o, i) if every and basis is None else None,
             entries_total=n * scene.size_out(o),
-            directions=0 if every else len(directions),
+            directions=0 if every or groups is not None else len(directions),
             reason=_reason(slopes.why[:, part], slopes.bar[:, part]),
         )  # fmt: skip
+        if groups is not None:
+            held[o] = replace(held[o], comparison=groups.told(scene, o, i, held[o].comparison))
         said.comparisons.append(held[o].comparison)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
+from gradproof_proto.sparse import from_sparse
 from gradproof_proto.tensors import BY_WIRE, checked_size, from_tensor
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import derivative_pb2 as der
@@ -20,6 +21,7 @@ from gradproof_service.checking.report import (
     Kind,
     Options,
     Profile,
+    SparseValue,
 )
 from gradproof_service.diagnostic import NOWHERE, Fault, FaultKind, Location
 from gradproof_service.wire.decode import STRUCTURES, Fetch
@@ -146,16 +148,35 @@ def decode_claims(
     ]
 
 
+def _sparse(values: chk.ClaimValues, kind: Kind, path: str, fetch: Fetch | None) -> SparseValue:
+    """A claimed sparse matrix; raises `Fault` for a kind that is none, or when it is not what it says."""
+    if kind not in (Kind.JACOBIAN, Kind.HESSIAN) or values.HasField("value"):
+        raise Fault(
+            FaultKind.INVALID,
+            f"{path}: only a jacobian or a hessian can be claimed as a sparse matrix, and then alone; send value instead",
+            field_path=f"{path}.sparse",
+        )
+    try:
+        rows = from_sparse(values.sparse, where=f"{path}.sparse", fetch=fetch)
+    except ValueError as error:
+        raise Fault(FaultKind.UNREADABLE, str(error), field_path=f"{path}.sparse") from None
+    return SparseValue(rows.shape, rows.row_axes, rows.starts, rows.columns, rows.values)
+
+
 def _claim(
     message: chk.Claim, path: str, functions: int, probe: bool, fetch: Fetch | None
 ) -> Claim:
     kind = decode_kind(message.kind, f"{path}.kind")
     value: Array | None = None
     seeds: Array | None = None
+    sparse: SparseValue | None = None
     function = -1
     match message.WhichOneof("given"):
         case "values":
-            value = decode_tensor(message.values.value, f"{path}.values.value", fetch)
+            if message.values.HasField("sparse"):
+                sparse = _sparse(message.values, kind, f"{path}.values", fetch)
+            else:
+                value = decode_tensor(message.values.value, f"{path}.values.value", fetch)
             if message.values.HasField("seeds"):
                 seeds = decode_tensor(message.values.seeds, f"{path}.values.seeds", fetch)
             if (seeds is None) == (kind in SEEDED):
@@ -201,6 +222,7 @@ def _claim(
         second_input=message.second_input,
         value=value,
         seeds=seeds,
+        sparse=sparse,
         function=function,
         asked=message.WhichOneof("given") == "asked",
         result_index=message.result_index,
