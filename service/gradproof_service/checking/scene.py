@@ -144,11 +144,7 @@ class Scene:
 
     def scale(self, i: int) -> Array:
         """Typical size of each element of input i: its own, or that of its array, or one."""
-        x = np.abs(self.inputs[i].reshape(-1).astype(np.float64))
-        typical = float(np.sqrt(np.mean(x * x))) if x.size else 1.0
-        if not np.isfinite(typical) or typical == 0:
-            typical = 1.0
-        return np.where(x > 0, np.maximum(x, typical * 1e-3), typical)
+        return typical_size(self.inputs[i].reshape(-1).astype(np.float64))
 
 
 @dataclass(slots=True)
@@ -204,6 +200,15 @@ class Evaluator:
         elements = sum(t.size for t in self.scene.graph.types)
         size = max(1, BATCH_BYTES // (16 * max(1, elements)))
         return [slice(s, s + size) for s in range(0, len(points), size)]
+
+
+def typical_size(x: Array) -> Array:
+    """For each element of a vector its own size, or part of the typical one where that is larger; never zero."""
+    size = np.abs(x)
+    typical = float(np.sqrt(np.mean(size * size))) if x.size else 1.0
+    if not np.isfinite(typical) or typical == 0:
+        typical = 1.0
+    return np.where(size > 0, np.maximum(size, typical * 1e-3), typical)
 
 
 def gradient_scene(scene: Scene, o: int) -> Scene:
