@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
+import numpy as np
 from gradproof_proto.v1 import catalogue_pb2 as cat
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import derivative_pb2 as der
@@ -305,8 +306,9 @@ class Application:
             )
         else:
             judge_cost(subject.graph, (False,) * len(subject.point), 0, self.limits)
-            report = check(program, subject.graph, subject.point, claims, options, tick=tick)
-            report = review(subject.graph, subject.point, report, options, tick=tick)
+            with np.errstate(all="ignore"):  # what overflows is judged as a number, not as a warning
+                report = check(program, subject.graph, subject.point, claims, options, tick=tick)
+                report = review(subject.graph, subject.point, report, options, tick=tick)
         return encode_report(report, program=program, origin=_origin(request), version=__version__)
 
     def _shown(
