@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from gradproof_service.arrays import Array, Shape, Type, promote, type_of
+from gradproof_service.ops.contraction import as_products, shape_of
+from gradproof_service.ops.contraction import contracted as matrix_products
 from gradproof_service.ops.linalg import refuse_bool
 from gradproof_service.ops.reads import contracted
 from gradproof_service.ops.record import (
@@ -129,7 +131,7 @@ def _einsum(s: Site, *xs: Array) -> Array:
     kept, batch, work, thinner = _ready(equation, tuple([t.shape for t in s.ins]))
     lead = s.lead(xs[0])
     if not lead and not thinner:
-        return np.asarray(np.einsum(equation, *xs, optimize=_path(len(xs), work)))
+        return _summed(terms, result, xs, work)
     held: list[Array] = []
     letters: list[str] = []
     for i, x in enumerate(xs):
@@ -140,9 +142,25 @@ def _einsum(s: Site, *xs: Array) -> Array:
         letters.append(name)
     varies = any(batch in term for term in letters)
     out = batch + result if varies else result
-    plan = _path(len(xs), work * prod(lead))
-    y = np.asarray(np.einsum(f"{','.join(letters)}->{out}", *held, optimize=plan))
+    y = _summed(tuple(letters), out, held, work * prod(lead))
     return np.broadcast_to(y, lead + s.out.shape) if lead and not varies else y
+
+
+def _summed(terms: tuple[str, ...], result: str, xs: Sequence[Array], work: int) -> Array:
+    """The sum itself: a stack of matrix products where it is one and large, else NumPy's einsum."""
+    products = as_products(terms, result) if work > _SMALL else None
+    if products is not None and xs[0].dtype.kind in "fc" and xs[0].dtype == xs[1].dtype:
+        return matrix_products(products, xs[0], xs[1], shape_of(terms, result, xs))
+    equation = f"{','.join(terms)}->{result}"
+    return np.asarray(np.einsum(equation, *xs, optimize=_path(len(xs), work)))
+
+
+def _in_order(s: Site) -> bool:
+    """Whether the result is written in C order: a large stack of products is."""
+    terms, result = _terms(s["equation"])
+    _, _, work, thinner = _ready(s["equation"], tuple([t.shape for t in s.ins]))
+    same = len({t.dtype for t in s.ins}) == 1 and s.ins[0].is_float
+    return not thinner and same and work > _SMALL and as_products(terms, result) is not None
 
 
 def _path(operands: int, work: int) -> Literal["greedy", False]:
@@ -230,7 +248,7 @@ EINSUM = Op(
     _infer_einsum, _einsum, _sample_einsum, (1, None),
     jvp=_tangent, vjp=_cotangent,
     attrs=(Attr("equation", "str", "indices, as in 'ij,jk->ik'; '...' for leading axes", required=True),),
-    linear=(0,), analytic=True, accumulates=True, cost=_cost, source="NumPy einsum",
+    linear=(0,), analytic=True, accumulates=True, cost=_cost, source="NumPy einsum", ordered=_in_order,
     reads=contracted,
 )  # fmt: skip
 

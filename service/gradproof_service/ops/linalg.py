@@ -158,7 +158,7 @@ MATMUL = Op(
     vjp=(_left_cotangent, _right_cotangent),
     linear=(0, 1), analytic=True, accumulates=True,
     cost=lambda s: 2.0 * s.out.size * s.ins[0].shape[-1], source="NumPy matmul, Array API",
-    into=_matmul_into,
+    into=_matmul_into, ordered=lambda s: max(t.rank for t in s.ins) < 3,
     reads=product,
 )  # fmt: skip
 

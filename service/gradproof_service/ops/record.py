@@ -206,6 +206,8 @@ class Op:
     or some other view of them; nothing is computed."""
     reduces: bool = False
     """Reduces the attribute `axes`: what is left of the other axes stands alone."""
+    ordered: Callable[[Site], bool] | None = None
+    """Whether, without a batch, the result lies in C order, however the operands lie; None: unknown."""
     scalar: str = ""
     """The op on Python floats as an expression in {0}, {1}: the same number as the kernel within
     `ulps`, or an ArithmeticError or ValueError where only NumPy knows the answer (inf, NaN)."""

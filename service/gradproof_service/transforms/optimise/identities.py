@@ -112,6 +112,14 @@ def _reshape(seen: Seen, site: Site, xs: list[Value]) -> Value | None:
     return None
 
 
+def _index_get(seen: Seen, site: Site, xs: list[Value]) -> Value | None:
+    """x[:, new, :] is a reshape."""
+    words = [word.strip() for word in site["spec"].split(",")]
+    if len(xs) > 1 or not all(word in (":", "...", "new") for word in words):
+        return None
+    return seen.emit("reshape", xs[0], shape=site.out.shape)
+
+
 def _mean(seen: Seen, site: Site, xs: list[Value]) -> Value | None:
     """A mean of everything as its sum over a count: a long sum can run blockwise."""
     if not xs[0].type.is_float or len(site["axes"]) < xs[0].rank or not xs[0].type.size:
@@ -134,4 +142,5 @@ IDENTITIES: Final[dict[str, Identity]] = {
     "negative": _negative, "pow": _pow, "positive": _itself, "stop_gradient": _itself,
     "astype": _itself, "broadcast_to": _itself, "reshape": _reshape, "expand_dims": _reshape,
     "squeeze": _reshape, "mean": _mean, "where": _where,
+    "index_get": _index_get,
 }  # fmt: skip

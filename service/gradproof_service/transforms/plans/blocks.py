@@ -16,8 +16,9 @@ import numpy as np
 from gradproof_service.arrays import Array, Shape
 from gradproof_service.ops.reduction import LEAF, joined, partial_sums, total
 from gradproof_service.transforms.evaluate import Step, Tick
+from gradproof_service.transforms.plans.draft import Region
 from gradproof_service.transforms.plans.memory import Arena
-from gradproof_service.transforms.plans.sketch import Region, Sketch
+from gradproof_service.transforms.plans.sketch import Sketch
 from gradproof_service.transforms.plans.straight import tied, writes_in_place
 from gradproof_service.transforms.plans.threads import shared_out
 
@@ -124,15 +125,22 @@ class _Program:
         self._buffers: dict[int, Array] = {}
         """Buffers in use, by owner."""
         self._last = _last_uses(region)
+        self._direct = _direct(region, blocks.kept, self._flat)
+        self._rows_of: dict[int, Array] = {}
+        """The rows of values that are read and written where they lie, outside."""
         for n, step in enumerate(region.steps):
             self._bind(n, step)
         for step in blocks.summed:
             self._enter(step.operands[0])
+            if step.operands[0] in self._direct & set(region.entries):
+                self._leave(step.operands[0])
 
     def run(self, ends: dict[int, Array], parts: list[Array], low: int, high: int) -> None:
         """All ops on rows low to high."""
         self._ends, self._parts = ends, parts
         self._where[:] = low, high
+        for v in self._direct:
+            self._rows_of[v] = ends[v][low:high]
         for call in self._calls:
             call()
 
@@ -155,13 +163,25 @@ class _Program:
     def _compute(self, n: int, step: Step) -> None:
         xs = [self._operand(step, i) for i in range(len(step.operands))]
         function = None if step.site.op.reduces else writes_in_place(step)
-        if function is not None and function is step.site.op.ufunc:
+        if isinstance(function, np.ufunc):
             self._take_over(n, step)
-        out = self._new(step.first)
-        if function is not None:
-            self._calls.append(tied(function, xs, out))
+        if function is None:
+            function = partial(_stored, step.site.op.kernel, step.site)
+        out = None if step.first in self._direct else self._new(step.first)
+        arrays = [*xs, out]
+        values = (*step.operands, step.first)
+        names = [v if x is None else -1 for v, x in zip(values, arrays, strict=True)]
+        ready = [x for x in arrays if x is not None]
+        if len(ready) == len(arrays):
+            self._calls.append(tied(function, ready[:-1], ready[-1]))
         else:
-            self._calls.append(partial(_stored, out, step.site.op.kernel, step.site, *xs))
+            self._calls.append(partial(self._patched, function, arrays, names))
+
+    def _patched(self, function: Any, arrays: list[Any], names: list[int]) -> None:
+        """A call some of whose arrays are rows of what lies outside."""
+        rows = self._rows_of
+        *xs, out = [rows[v] if v >= 0 else x for v, x in zip(names, arrays, strict=True)]
+        function(*xs, out=out) if isinstance(function, np.ufunc) else function(*xs, out)
 
     def _take_over(self, n: int, step: Step) -> None:
         """Give back the buffer of a dying operand for the result to be written in place."""
@@ -175,8 +195,11 @@ class _Program:
                 self._release(v)
                 return
 
-    def _operand(self, step: Step, i: int) -> Array:
+    def _operand(self, step: Step, i: int) -> Array | None:
+        """An operand's buffer, None when its rows are read where they lie."""
         v = step.operands[i]
+        if v in self._direct:
+            return None
         x = self._seen.get(v)
         if x is None:
             return self._env[v].reshape(()) if self._flat else self._env[v]
@@ -187,17 +210,17 @@ class _Program:
 
     def _enter(self, v: int) -> None:
         """Read the rows of a value from outside, when it is met for the first time."""
-        if v in self._region.entries and v not in self._seen:
+        if v in self._region.entries and v not in self._seen and v not in self._direct:
             self._calls.append(partial(self._read, v, self._new(v)))
             self._leave(v)
 
     def _leave(self, v: int) -> None:
         """Write out the rows of a value, and add them up, where that is wanted."""
-        if v in self._blocks.kept and v not in self._region.entries:
+        if v in self._blocks.kept and v not in self._direct and v not in self._region.entries:
             self._calls.append(partial(self._write, v, self._seen[v]))
         for k, step in enumerate(self._blocks.summed):
             if step.operands[0] == v:
-                self._calls.append(partial(self._add, k, self._seen[v].reshape(-1)))
+                self._calls.append(partial(self._add, k, v))
 
     def _new(self, v: int) -> Array:
         buffer = self._arena.take(self._shape(v), self._sketch.graph.types[v].dtype)
@@ -221,10 +244,33 @@ class _Program:
         low, high = self._where
         self._ends[v][low:high] = rows
 
-    def _add(self, k: int, flat: Array) -> None:
-        sums = partial_sums(flat, ())
-        at = self._where[0] * (flat.size // self._rows) // LEAF
+    def _add(self, k: int, v: int) -> None:
+        rows = self._rows_of[v] if v in self._direct else self._seen[v]
+        sums = partial_sums(rows.reshape(-1), ())
+        at = self._where[0] * (rows.size // self._rows) // LEAF
         self._parts[k][at : at + len(sums)] = sums
+
+
+def _direct(region: Region, kept: set[int], flat: bool) -> set[int]:
+    """Row values that are read or written where they lie outside, without a buffer of the block.
+
+    Those that are written out anyway, and those from outside that are read once or twice: rows read
+    more often are worth an aligned copy in the cache. Views are made of buffers only.
+    """
+    uses: dict[int, int] = {}
+    viewed: set[int] = set()
+    for step in region.steps:
+        rank = len(step.site.outs[0].shape)
+        for v, batched, t in zip(step.operands, step.batched, step.site.ins, strict=True):
+            uses[v] = uses.get(v, 0) + 1
+            wider = step.site.op.batching == "elementwise" and batched and len(t.shape) < rank
+            if step.site.op.moves or (wider and not flat):
+                viewed.add(v)
+        if step.site.op.moves:
+            viewed.add(step.first)
+    entries = set(region.entries)
+    few = {v for v in entries if uses.get(v, 0) <= 2}
+    return (few | (kept - entries)) - viewed
 
 
 def _last_uses(region: Region) -> dict[int, int]:
@@ -240,5 +286,6 @@ def _last_uses(region: Region) -> dict[int, int]:
     return last
 
 
-def _stored(out: Array, kernel: Any, site: Any, *xs: Array) -> None:
+def _stored(kernel: Any, site: Any, *arrays: Array) -> None:
+    *xs, out = arrays
     out[...] = kernel(site, *xs)

@@ -11,8 +11,9 @@ import numpy as np
 from gradproof_service.arrays import Array
 from gradproof_service.transforms.evaluate import Step, Tick, call, no_tick
 from gradproof_service.transforms.plans.blocks import Blocks
+from gradproof_service.transforms.plans.draft import Region
 from gradproof_service.transforms.plans.memory import Arena
-from gradproof_service.transforms.plans.sketch import Region, Sketch
+from gradproof_service.transforms.plans.sketch import Sketch
 from gradproof_service.transforms.plans.straight import (
     aligned_operands,
     layout,

@@ -1,53 +1,20 @@
-"""What a plan will do, before anything is allocated: where each value lives, what runs blockwise, and when.
-
-A value is *fixed* (its buffer is chosen once: constants, and whatever is small) or *loose* (an array
-of its own on each run: what is large). Long elementwise stretches form *regions*: nodes whose values
-share their leading axis (or, flattened, their size) and run together, a block of rows at a time.
-"""
+"""What a plan will do, before anything is allocated: its values, its tasks in order, its work and its memory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from typing import Final
 
 from gradproof_service.arrays import Shape
 from gradproof_service.graph.graph import Graph
-from gradproof_service.ops.record import Site
 from gradproof_service.ops.reduction import LEAF
 from gradproof_service.transforms.evaluate import Step, plan
+from gradproof_service.transforms.plans.draft import Draft, Region, Task
+from gradproof_service.transforms.plans.schedule import schedule
 
-SMALL_BYTES: Final = 1 << 17
-"""Values up to this live in the arena and are reached by prebound calls."""
-LONG: Final = 2 * LEAF
-"""Elements from which a value is worth computing in blocks."""
-ROW: Final = LEAF // 2
-"""Elements of the longest row of a block."""
 BLOCK_BUFFERS: Final = 6
 """Buffers that a region's blocks use at once besides those of its entries, as estimated."""
-KEPT_BYTES: Final = 1 << 20
-"""Constants up to this are computed once and kept."""
-
-Space = tuple[str, int]
-"""("rows", N): values whose leading axis is N; ("flat", N): values of N elements seen as vectors."""
-
-
-@dataclass(slots=True)
-class Region:
-    """Nodes that run together in blocks."""
-
-    space: Space
-    level: int
-    steps: list[Step] = field(default_factory=list[Step])
-    sums: list[Step] = field(default_factory=list[Step])
-    """Full sums of its values, made from partial sums of the blocks."""
-    entries: list[int] = field(default_factory=list[int])
-    """Row values that come from outside."""
-    exits: list[int] = field(default_factory=list[int])
-    """Row values that are needed outside."""
-
-
-Task = Step | Region
 
 
 @dataclass(slots=True)
@@ -83,244 +50,16 @@ class Sketch:
 def sketch(graph: Graph, flags: tuple[bool, ...], batch: int | None, blocks: bool = True) -> Sketch:
     """Plan one graph for these batched inputs and this batch size; without `blocks` no regions are made."""
     made = plan(graph, flags)
-    draft = _Draft(graph, made.batched, batch)
+    draft = Draft(graph, made.batched, batch)
     for step in made.steps:
         draft.place(step, blocks)
-    tasks, last = _schedule(draft)
+    tasks, last = schedule(draft)
     result = Sketch(
         graph, batch, made.batched, draft.shapes, draft.fixed, draft.constant, draft.constants,
         tasks, last, draft.work, 0,
     )  # fmt: skip
     result.peak_bytes = _peak(result)
     return result
-
-
-class _Draft:
-    """The decisions about values, taken node by node."""
-
-    def __init__(self, graph: Graph, batched: tuple[bool, ...], batch: int | None) -> None:
-        types = graph.types
-        self.graph = graph
-        self.batched = batched
-        self.shapes: list[Shape] = [
-            (batch, *t.shape) if b and batch is not None else t.shape
-            for t, b in zip(types, batched, strict=True)
-        ]
-        inputs = len(graph.inputs)
-        self.fixed = bytearray(len(types))
-        self.constant = bytearray(len(types))
-        self.rowwise: list[Region | None] = [None] * len(types)
-        self.ordered = bytearray(len(types))
-        """Values known to be in C order."""
-        self.level = [0] * len(types)
-        for v in range(inputs):
-            self.fixed[v] = self.small(v)
-            self.ordered[v] = 1
-        self.constants: list[Step] = []
-        self.straight: dict[int, list[Step]] = {}
-        self.regions: dict[tuple[Space, int], Region] = {}
-        self.work = 0.0
-
-    def small(self, v: int) -> bool:
-        return prod(self.shapes[v]) * self.graph.types[v].dtype.itemsize <= SMALL_BYTES
-
-    def place(self, step: Step, blocks: bool) -> None:
-        made = range(step.first, step.first + len(step.site.outs))
-        if self._is_constant(step):
-            self.constants.append(step)
-            for v in made:
-                self.constant[v] = self.fixed[v] = 1
-                self.ordered[v] = step.site.op.name == "constant"
-            return
-        cost = step.site.op.cost
-        self.work += cost(step.site) if cost else sum(prod(self.shapes[v]) for v in made)
-        space = self._space(step) if blocks else None
-        if space is not None:
-            self._join(step, space)
-            return
-        ordered = self._keeps_order(step)
-        level = max((self._after(v) for v in step.operands), default=0)
-        self.straight.setdefault(level, []).append(step)
-        for v in made:
-            self.level[v] = level
-            self.ordered[v] = ordered
-            self.fixed[v] = self.fixed[step.operands[0]] if self._is_view(step) else self.small(v)
-
-    def _is_constant(self, step: Step) -> bool:
-        if not all(self.constant[v] for v in step.operands) or step.any_batched:
-            return False
-        op = step.site.op
-        bytes_made = sum(t.nbytes for t in step.site.outs)
-        return not step.operands or op.moves != "" or bytes_made <= KEPT_BYTES
-
-    def _is_view(self, step: Step) -> bool:
-        """Whether the result surely is a view of the operand."""
-        moves = step.site.op.moves
-        return moves in ("repeat", "view") or (
-            moves == "order" and bool(self.ordered[step.operands[0]])
-        )
-
-    def _after(self, v: int) -> int:
-        return self.level[v] + (self.rowwise[v] is not None)
-
-    def _keeps_order(self, step: Step) -> bool:
-        op = step.site.op
-        if op.moves == "order":
-            return bool(self.ordered[step.operands[0]])
-        if op.ufunc is not None or op.into is not None or op.reduces:
-            shape = self.shapes[step.first]
-            return all(self.ordered[v] for v in step.operands) and (
-                op.reduces or op.batching != "elementwise"
-                or any(self.shapes[v] == shape for v in step.operands)
-            )  # fmt: skip
-        return False
-
-    def _space(self, step: Step) -> Space | None:
-        """The space in which a node can run blockwise, None when it cannot."""
-        if len(step.site.outs) != 1 or not step.operands:
-            return None
-        op, site = step.site.op, step.site
-        x, y = self.shapes[step.operands[0]], self.shapes[step.first]
-        if op.reduces:
-            full = op.name == "sum" and not step.any_batched and _is_full(site) and prod(x) > LEAF
-            space = self._row_space(x) or (("flat", prod(x)) if full else None)
-            if space is None or not self._is_row(step.operands[0], space, len(x)):
-                return None
-            return (
-                space
-                if full or (_reduces_rows(site, step.any_batched) and y[:1] == x[:1])
-                else None
-            )
-        if op.moves in ("order", "repeat"):
-            space = self._row_space(y if prod(y) > prod(x) else x)
-            if space is None or not x or not y or x[0] != y[0] or self.fixed[step.operands[0]]:
-                return None
-            if op.moves == "repeat" and len(x) != len(y):
-                return None
-            return space if self._is_row(step.operands[0], space, len(x)) else None
-        if op.batching != "elementwise" or prod(y) < LONG:
-            return None
-        for space in (self._row_space(y), ("flat", prod(y))):
-            if space is not None and self._all_fit(step, space):
-                return space
-        return None
-
-    def _row_space(self, shape: Shape) -> Space | None:
-        long = bool(shape) and prod(shape) >= LONG and prod(shape[1:]) <= ROW
-        return ("rows", shape[0]) if long else None
-
-    def _all_fit(self, step: Step, space: Space) -> bool:
-        y = self.shapes[step.first]
-        rows = 0
-        for v, b in zip(step.operands, step.batched, strict=True):
-            rank = len(y) if b else len(self.shapes[v])
-            if self._is_row(v, space, rank) and (space[0] == "flat" or rank == len(y)):
-                rows += 1
-            elif not self._is_aside(v, y, space):
-                return False
-        return rows > 0
-
-    def _is_row(self, v: int, space: Space, rank: int) -> bool:
-        """Whether a value can be cut into this space's blocks."""
-        shape = self.shapes[v]
-        if not self.ordered[v] and not (self.constant[v] and space[0] == "rows"):
-            return False
-        if space[0] == "flat":
-            return prod(shape) == space[1]
-        return bool(shape) and shape[0] == space[1] and rank >= 1
-
-    def _is_aside(self, v: int, y: Shape, space: Space) -> bool:
-        """Whether an operand is the same for every block."""
-        shape = self.shapes[v]
-        if not self.fixed[v] or prod(shape) * 8 > SMALL_BYTES:
-            return False
-        if space[0] == "flat":
-            return prod(shape) == 1
-        return len(shape) < len(y) or shape[0] == 1
-
-    def _join(self, step: Step, space: Space) -> None:
-        level = 0
-        for v in step.operands:
-            home = self.rowwise[v]
-            level = max(level, self.level[v] if home and home.space == space else self._after(v))
-        key = (space, level)
-        region = self.regions.get(key)
-        if region is None:
-            region = self.regions[key] = Region(space, level)
-        v = step.first
-        self.ordered[v] = 1
-        if step.site.op.name == "sum" and not step.any_batched and _is_full(step.site):
-            region.sums.append(step)
-            self.level[v] = level + 1
-            self.fixed[v] = 1
-            return
-        region.steps.append(step)
-        self.rowwise[v] = region
-        self.level[v] = level
-
-
-def _is_full(site: Site) -> bool:
-    return len(site["axes"]) == site.ins[0].rank > 0
-
-
-def _reduces_rows(site: Site, batched: bool) -> bool:
-    """Whether only trailing axes go, and not the leading one."""
-    axes: tuple[int, ...] = site["axes"]
-    suffix = axes == tuple(range(-len(axes), 0))
-    return suffix and bool(axes) and (batched or len(axes) < site.ins[0].rank)
-
-
-def _schedule(draft: _Draft) -> tuple[list[Task], list[int]]:
-    """Tasks level by level, straight ones first, and the last use of every value."""
-    tasks: list[Task] = []
-    top = max([*draft.straight, *(level for _, level in draft.regions)], default=-1)
-    for level in range(top + 1):
-        tasks += draft.straight.get(level, ())
-        for (_, at), region in draft.regions.items():
-            if at == level:
-                tasks += (
-                    [region] if len(region.steps) + len(region.sums) > 1 else _alone(draft, region)
-                )
-    last = [-1] * len(draft.shapes)
-    users: list[set[int]] = [set() for _ in draft.shapes]
-    for n, task in enumerate(tasks):
-        for step in (task,) if isinstance(task, Step) else (*task.steps, *task.sums):
-            for v in step.operands:
-                last[v] = n
-                users[v].add(n)
-    for v in draft.graph.outputs:
-        last[v] = len(tasks)
-    for n, task in enumerate(tasks):
-        if isinstance(task, Region):
-            inside = {step.first for step in task.steps}
-            rows = dict.fromkeys(
-                v for step in (*task.steps, *task.sums) for v in step.operands
-                if v not in inside and _is_entry(draft, v, step, task)
-            )  # fmt: skip
-            task.entries = list(rows)
-            task.exits = [v for v in inside if users[v] - {n} or last[v] == len(tasks)]
-    return tasks, last
-
-
-def _alone(draft: _Draft, region: Region) -> list[Task]:
-    """A region of one node is an ordinary call."""
-    for step in region.steps:
-        draft.rowwise[step.first] = None
-    for step in region.sums:
-        draft.fixed[step.first] = draft.small(step.first)
-    return [*region.steps, *region.sums]
-
-
-def _is_entry(draft: _Draft, v: int, step: Step, region: Region) -> bool:
-    if step.site.op.reduces or step.site.op.moves:
-        return True
-    shape = draft.shapes[v]
-    y = draft.shapes[step.first]
-    if region.space[0] == "flat":
-        return prod(shape) == region.space[1]
-    return len(shape) > 0 and shape[0] == region.space[1] and (
-        draft.batched[v] or len(shape) == len(y)
-    )  # fmt: skip
 
 
 def _peak(s: Sketch) -> int:
