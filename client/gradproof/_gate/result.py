@@ -5,8 +5,9 @@ Reports of the checks are kept whole, as serialized messages, for faces that dra
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gradproof._gate.verdicts import FINDINGS, MEANINGS, Verdict, gravest
@@ -14,6 +15,7 @@ from gradproof._gate.verdicts import FINDINGS, MEANINGS, Verdict, gravest
 if TYPE_CHECKING:
     from gradproof._report import Report
 
+UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 FORMAT: Final = 1
 """The number of the JSON form; it grows when a reader would misunderstand."""
 
@@ -224,3 +226,19 @@ def case_to_plain(case: CaseResult, *, timing: bool = True) -> dict[str, Any]:
     plain: dict[str, Any] = {name: found[name] for name in names}
     plain["verdict"] = str(case.verdict)
     return {**plain, "seconds": round(case.seconds, 3)} if timing else plain
+
+
+def printable(value: Any) -> Any:
+    """A record without characters that no terminal, file or form should see: controls and halves of characters.
+
+    What the user's code puts into a message is shown, never obeyed. Texts of baselines stay as they are.
+    """
+    if type(value) is str:
+        return UNPRINTABLE.sub("\ufffd", value)
+    if isinstance(value, tuple):
+        return tuple(map(printable, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        kept = ("baseline", "previous")
+        names = [f.name for f in fields(value) if f.name not in kept]
+        return replace(value, **{name: printable(getattr(value, name)) for name in names})
+    return value

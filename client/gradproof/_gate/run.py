@@ -17,7 +17,7 @@ from gradproof._gate.baseline import committed
 from gradproof._gate.cache import prune
 from gradproof._gate.cases import Case, Shard, chosen, collect, matches
 from gradproof._gate.config import Config
-from gradproof._gate.result import CaseResult, GateResult, Place
+from gradproof._gate.result import CaseResult, GateResult, Place, printable
 from gradproof._gate.verdicts import MEANINGS, OPEN, Verdict
 from gradproof._gate.workers import Job, Task, Workers, checked, from_kept
 from gradproof._program import PRODUCER_VERSION
@@ -84,7 +84,7 @@ def run_gate(
     )
     if task is checked:
         _remember(config.root, result)
-    return result
+    return printable(result)
 
 
 def job_for(

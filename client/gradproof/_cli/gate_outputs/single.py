@@ -10,7 +10,7 @@ from gradproof._gate.cases import Case
 from gradproof._gate.config import Settings
 from gradproof._gate.judge import Checked, judge
 from gradproof._gate.measure import measured
-from gradproof._gate.result import GateResult
+from gradproof._gate.result import GateResult, printable
 from gradproof._program import PRODUCER_VERSION
 from gradproof._report import Report
 from gradproof._targets import Target
@@ -30,9 +30,8 @@ def written(form: str, report: Report, shown: Shown, target: Target | None, fail
     reports = [p.report for p in report.points] or [report]
     checked = [Checked(one, measured((), (), one)) for one in reports]
     result = judge(case, checked, None, held=False)
-    return WRITERS[form].write(
-        GateResult((result,), 1, "check", str(Path.cwd()), version=PRODUCER_VERSION)
-    )
+    run = GateResult((result,), 1, "check", str(Path.cwd()), version=PRODUCER_VERSION)
+    return WRITERS[form].write(printable(run))
 
 
 def _from_here(file: str) -> str:

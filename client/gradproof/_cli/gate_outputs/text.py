@@ -44,7 +44,7 @@ def add_case(page: Page, case: CaseResult, root: str) -> None:
     where = f"  {case.place}" if case.place and meaning.exit_code else ""
     page.add(
         (f"{meaning.sign} {case.verdict} ", f"bold {meaning.style}"),
-        (case.name, "bold"),
+        (" ".join(case.name.split()), "bold"),
         (where, "dim"),
     )
     page.wrap(case.sentence, "    ")
