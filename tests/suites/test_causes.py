@@ -13,7 +13,7 @@ from tests.suites.faults import Fault, faults_of
 LEAST_NAMED = 0.94
 LEAST_PLACED = 0.90
 SAMPLE = 14
-"""Every so manieth fault of the suite is diagnosed in the short form."""
+"""Of so many faults one is diagnosed in the short form."""
 
 
 def _faults() -> list[Fault]:
