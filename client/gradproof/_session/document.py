@@ -213,6 +213,7 @@ class Document:
         self._source, self._at = source, at
         edits = difference(state.program, program)
         point = {named.name: named for named in subject.point}
+        carried, state.origin = state.origin, subject.origin
         if edits is None:
             state.program = editable(program)
             state.point, state.claims, state.options = point, tuple(claims), made
@@ -221,6 +222,8 @@ class Document:
             return self.version
         state.program, _ = apply_edits(state.program, edits)
         edits += [ses.Edit(set_input=v) for n, v in point.items() if state.point[n] != v]
+        if subject.origin != carried:
+            edits.append(ses.Edit(set_origin=subject.origin))
         if made != state.options:
             edits.append(ses.Edit(set_options=made))
         if tuple(claims) != state.claims:

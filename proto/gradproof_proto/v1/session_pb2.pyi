@@ -137,7 +137,7 @@ class EditDocument(_message.Message):
     def __init__(self, uri: _Optional[str] = ..., base_version: _Optional[int] = ..., version: _Optional[int] = ..., edits: _Optional[_Iterable[_Union[Edit, _Mapping]]] = ...) -> None: ...
 
 class Edit(_message.Message):
-    __slots__ = ("add_constant", "add_node", "replace_node", "remove_value", "set_output", "set_input", "set_options", "set_claims", "set_program")
+    __slots__ = ("add_constant", "add_node", "replace_node", "remove_value", "set_output", "set_input", "set_options", "set_claims", "set_program", "set_origin")
     ADD_CONSTANT_FIELD_NUMBER: _ClassVar[int]
     ADD_NODE_FIELD_NUMBER: _ClassVar[int]
     REPLACE_NODE_FIELD_NUMBER: _ClassVar[int]
@@ -147,6 +147,7 @@ class Edit(_message.Message):
     SET_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     SET_CLAIMS_FIELD_NUMBER: _ClassVar[int]
     SET_PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    SET_ORIGIN_FIELD_NUMBER: _ClassVar[int]
     add_constant: AddConstant
     add_node: AddNode
     replace_node: ReplaceNode
@@ -156,7 +157,8 @@ class Edit(_message.Message):
     set_options: _check_pb2.Options
     set_claims: ClaimList
     set_program: _program_pb2.Program
-    def __init__(self, add_constant: _Optional[_Union[AddConstant, _Mapping]] = ..., add_node: _Optional[_Union[AddNode, _Mapping]] = ..., replace_node: _Optional[_Union[ReplaceNode, _Mapping]] = ..., remove_value: _Optional[_Union[RemoveValue, _Mapping]] = ..., set_output: _Optional[_Union[SetOutput, _Mapping]] = ..., set_input: _Optional[_Union[_program_pb2.NamedTensor, _Mapping]] = ..., set_options: _Optional[_Union[_check_pb2.Options, _Mapping]] = ..., set_claims: _Optional[_Union[ClaimList, _Mapping]] = ..., set_program: _Optional[_Union[_program_pb2.Program, _Mapping]] = ...) -> None: ...
+    set_origin: _check_pb2.Origin
+    def __init__(self, add_constant: _Optional[_Union[AddConstant, _Mapping]] = ..., add_node: _Optional[_Union[AddNode, _Mapping]] = ..., replace_node: _Optional[_Union[ReplaceNode, _Mapping]] = ..., remove_value: _Optional[_Union[RemoveValue, _Mapping]] = ..., set_output: _Optional[_Union[SetOutput, _Mapping]] = ..., set_input: _Optional[_Union[_program_pb2.NamedTensor, _Mapping]] = ..., set_options: _Optional[_Union[_check_pb2.Options, _Mapping]] = ..., set_claims: _Optional[_Union[ClaimList, _Mapping]] = ..., set_program: _Optional[_Union[_program_pb2.Program, _Mapping]] = ..., set_origin: _Optional[_Union[_check_pb2.Origin, _Mapping]] = ...) -> None: ...
 
 class AddConstant(_message.Message):
     __slots__ = ("value", "tensor")

@@ -73,6 +73,7 @@ def edited(
 ) -> tuple[Version, set[int]]:
     """The next version and the numbers of the values that changed; raises `Fault` for an edit that does not fit."""
     point, claims, options = version.point, version.claims, version.options
+    origin = version.origin
     program, untyped, birth = version.program, version.untyped, version.birth
     start = 0
     for index, edit in enumerate(message.edits):
@@ -83,6 +84,8 @@ def edited(
                 options = edit.set_options
             case "set_claims":
                 claims = tuple(edit.set_claims.claims)
+            case "set_origin":
+                origin = edit.set_origin
             case "set_program":
                 program, untyped = _read(resolved(edit.set_program, blobs.get), blobs, limits)
                 start, birth = index + 1, object()
@@ -109,7 +112,7 @@ def edited(
     return (
         replace(
             version, number=message.version, program=program, untyped=untyped, point=point,
-            claims=claims, options=options, birth=birth,
+            claims=claims, options=options, origin=origin, birth=birth,
         ),
         changed,
     )  # fmt: skip
