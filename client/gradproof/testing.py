@@ -47,11 +47,12 @@ def explain(report: Report) -> str:
     lines += [
         f"  {proof}, missed {'; '.join(proof.missed)}" for proof in report.proofs if proof.missed
     ]
-    told = dict.fromkeys(line for finding in report.findings for line in _finding(finding))
+    grave = [f for f in report.findings if f.severity != "info"] or report.findings
+    told = dict.fromkeys(line for finding in grave for line in _finding(finding))
     lines += told
     lines += _vouched(report)
-    if report.findings:
-        first = report.findings[0]
+    if grave:
+        first = grave[0]
         found = CODE.match(first.cause)
         lines.append(f"  next: gradproof explain {found[0] if found else first.code}")
     return "\n".join(lines)
