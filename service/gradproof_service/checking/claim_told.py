@@ -27,10 +27,13 @@ WHOLE = 0.995
 def differs_unformed(judge: Judge, claim: Claim, o: int, i: int, c: Comparison) -> Finding:
     """The finding about a wrong claim of which only some rows were formed: numbers, but no cause."""
     pair = pair_of(judge, claim, o, i)
+    formed = f"the {c.entries} entries that were formed of {c.entries_total}"
+    if c.entries == c.entries_total:
+        formed = f"{c.entries} entries, all others being zero,"
     return Finding(
         "GP800", "derivative-differs", Severity.ERROR,
         f"the claimed {claim.kind.name.lower()} of {pair.output} by {pair.input} is wrong: "
-        f"{c.entries_wrong} of the {c.entries} entries that were formed of {c.entries_total} differ; "
+        f"{c.entries_wrong} of {formed} differ; "
         f"worst at {list(c.worst_index)}: claimed {c.claimed:.10g}, reference {c.reference:.10g}, "
         f"allowed error {c.error_bar:.2g}",
         input=pair.input, output=pair.output, location=claim.location, elements=c.wrong,
