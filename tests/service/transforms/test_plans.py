@@ -12,8 +12,8 @@ from gradproof_service.graph.graph import Graph
 from gradproof_service.ops import OPS
 from gradproof_service.transforms.evaluate import evaluate
 from gradproof_service.transforms.forward import jvp
-from gradproof_service.transforms.plans.prepared import Prepared
 from gradproof_service.transforms.plans.draft import Region
+from gradproof_service.transforms.plans.prepared import Prepared
 from gradproof_service.transforms.prepare import prepare, value_and_gradient_graph
 from gradproof_service.transforms.reverse import vjp
 from gradproof_service.transforms.scalar.code import scalar_runner

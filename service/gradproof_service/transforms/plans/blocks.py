@@ -67,6 +67,8 @@ class Blocks:
                     tick()
 
         shared_out(self._threads, blocks, work)
+        for program in self._programs.values():
+            program.forget()
         for step, sums in zip(self._in_parts, parts, strict=True):
             np.copyto(env[step.first], joined(sums))
         for step in self._whole:
@@ -143,6 +145,11 @@ class _Program:
             self._rows_of[v] = ends[v][low:high]
         for call in self._calls:
             call()
+
+    def forget(self) -> None:
+        """Let go of the arrays of the run that is over."""
+        self._ends, self._parts = {}, []
+        self._rows_of.clear()
 
     def _bind(self, n: int, step: Step) -> None:
         for v in step.operands:
