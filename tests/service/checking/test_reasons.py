@@ -53,7 +53,7 @@ def test_aliasing_is_the_reason() -> None:
     ripple = var() + const(1e-4) * fn("sin", const(1e14) * var())
     said = directional(evaluator(ripple), [1.0], [[1.0]], scale=[1.0])
     assert said.reason[0, 0] == Reason.ALIASING
-    assert said.bar[0, 0] > 1e-3 * abs(said.value[0, 0])
+    assert np.isinf(said.bar[0, 0])
 
 
 def test_a_budget_is_the_reason() -> None:
