@@ -202,12 +202,12 @@ def conditional(emit: Emit, condition: Any, a: Any, b: Any) -> Value:
 
 
 _PLAIN: Final = (
-    "abs sign square sqrt reciprocal exp expm1 log1p sin cos tan tanh sigmoid relu erf negative"
+    "abs sign square sqrt reciprocal exp expm1 log1p sin cos tan asin acos atan tanh sigmoid relu erf negative"
     " positive floor ceil trunc isfinite isnan isinf logical_not stop_gradient softplus inv det"
     " cholesky matrix_transpose"
 )
 _PAIRS: Final = (
-    "add subtract multiply divide maximum minimum matmul solve equal not_equal less less_equal"
+    "add subtract multiply divide atan2 maximum minimum matmul solve equal not_equal less less_equal"
     " greater greater_equal logical_and logical_or"
 )
 
@@ -224,6 +224,8 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "vdot": elementwise("matmul", 2), "inner": elementwise("matmul", 2), "reshape": reshape, "einsum": einsum,
     "transpose": transpose, "concatenate": joined("concat"), "concat": joined("concat"), "stack": joined("stack"),
     "absolute": elementwise("abs"), "fabs": elementwise("abs"), "expit": elementwise("sigmoid"),
+    "arcsin": elementwise("asin"), "arccos": elementwise("acos"), "arctan": elementwise("atan"),
+    "arctan2": elementwise("atan2", 2),
     "sinh": hyperbolic(-1), "cosh": hyperbolic(1), "arctanh": artanh, "atanh": artanh, "hypot": hypot,
     "logaddexp": logaddexp, "log2": scaled("log", 1 / log(2)), "log10": scaled("log", 1 / log(10)),
     "exp2": of_scaled("exp", log(2)), "erfc": lambda emit, x: emit("subtract", 1.0, emit("erf", x)),

@@ -33,6 +33,9 @@ UNARY = [
     "sin",
     "cos",
     "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
     "tanh",
     "sinh",
     "cosh",
@@ -117,6 +120,7 @@ IDIOMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     # ufuncs
     **{name: (getattr(np, name), (P / 3.0,)) for name in UNARY},
     "arccosh": (lambda x: np.arccosh(x + 1.5), (P,)),
+    "arctan2": (lambda x: np.arctan2(x, 2.0) + np.arctan2(1.5, -x), (V,)),
     "hypot and logaddexp": (
         lambda x: np.hypot(x, 2.0) + np.logaddexp(x, 0.5) + np.logaddexp2(x, 1.0),
         (V,),

@@ -93,7 +93,7 @@ UNSUPPORTED: dict[str, tuple[Callable[..., Any], str, str]] = {
     "ufunc.at": (scatter_at, "in-place-function", "np.where"),
     "np.sort": (lambda x: np.sort(x) + 0, "no-op", "another form"),
     "x.argsort": (lambda x: x[x.argsort()], "no-op", "another form"),
-    "np.arctan": (lambda x: np.arctan(x) + 0, "no-op", "another form"),
+    "np.linalg.eigvalsh": (lambda x: np.linalg.eigvalsh(np.outer(x, x)), "no-op", "another form"),
     "np.linalg.svd": (lambda x: np.linalg.svd(np.outer(x, x))[1], "no-op", "another form"),
     "np.fft": (lambda x: np.abs(np.fft.fft(x)), "no-op", "another form"),
     "unknown function": (lambda x: np.unwrap(x) + 0, "no-rule", "gradproof ops"),

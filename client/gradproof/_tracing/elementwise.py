@@ -254,6 +254,8 @@ TABLE: Final[dict[Any, Lowering]] = {
         getattr(np, name): on_float(name)
         for name in ["sqrt", "exp", "expm1", "log", "log1p", "sin", "cos", "tan", "tanh"]
     },
+    np.arcsin: on_float("asin"), np.arccos: on_float("acos"), np.arctan: on_float("atan"),
+    np.arctan2: op("atan2"),
     np.sinh: softened(-0.5), np.cosh: softened(0.5), np.arcsinh: arcsinh, np.arctanh: arctanh,
     np.arccosh: arccosh, np.exp2: scaled("exp", log(2.0), before=True),
     np.log2: scaled("log", 1.0 / log(2.0)), np.log10: scaled("log", 1.0 / log(10.0)),

@@ -136,6 +136,10 @@ KERNELS: Final[dict[str, Kernel]] = {
         ]
     },
     "divide": np.true_divide,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "atan2": np.arctan2,
     "pow": np.power,
     "reciprocal": lambda x: np.true_divide(1.0, x),
     "stop_gradient": lambda x: x,

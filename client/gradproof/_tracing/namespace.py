@@ -100,6 +100,7 @@ _SAME_NAME: Final = (
 )
 MATH: Final[dict[str, Any]] = {
     **{name: getattr(np, name) for name in _SAME_NAME},
+    "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
     "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "pow": np.power, "fsum": _fsum,
     "log": lambda x, base=None: np.log(x) if base is None else np.log(x) / np.log(base),
     "erf": elementwise.SPECIAL["erf"], "erfc": elementwise.SPECIAL["erfc"],

@@ -103,6 +103,8 @@ for _name, _ufunc in {
     "eq": np.equal, "ne": np.not_equal,
 }.items():  # fmt: skip
     setattr(Scalar, f"__{_name}__", _binary(_ufunc, swapped=False))
+for _name in ["arctan2"]:
+    setattr(Scalar, _name, _binary(getattr(np, _name), swapped=False))
 for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute}.items():
     setattr(Scalar, f"__{_name}__", _unary(_ufunc))
 for _name in [
@@ -110,6 +112,9 @@ for _name in [
     "cos",
     "tan",
     "tanh",
+    "arcsin",
+    "arccos",
+    "arctan",
     "sinh",
     "cosh",
     "arcsinh",

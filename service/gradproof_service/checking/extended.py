@@ -225,6 +225,10 @@ class Number:
         """Itself: every number here is real."""
         return self
 
+    def arctan2(self, other: Any) -> Number:
+        """The angle of the point (other, self)."""
+        return self._new(self.context.atan2(self.value, self._of(other)))
+
     def __getattr__(self, name: str) -> Any:
         names = {
             "log1p": "log1p",

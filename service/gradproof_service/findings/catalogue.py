@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from gradproof_service.diagnostic import NOWHERE, Fault, FaultKind, Finding, Severity
 from gradproof_service.findings import (
+    angles,
     claimed,
     domains,
     evidence,
@@ -30,7 +31,7 @@ from gradproof_service.findings.view import View
 from gradproof_service.graph.graph import Graph
 
 FAMILIES: Final = (
-    program, domains, indices, kinks, forms, precision, flow, sensitivity, matrices, shapes, evidence, claimed,
+    program, domains, angles, indices, kinks, forms, precision, flow, sensitivity, matrices, shapes, evidence, claimed,
 )  # fmt: skip
 FINDINGS: Final[dict[str, Rule]] = {
     rule.code: rule for rule in sorted((r for f in FAMILIES for r in f.RULES), key=lambda r: r.code)

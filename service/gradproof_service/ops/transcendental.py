@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradproof_service.arrays import Array
-from gradproof_service.ops.elementwise import float_result, unary
+from gradproof_service.ops.elementwise import binary, float_result, infer_float, unary
 from gradproof_service.ops.record import Margin, Site
 
 EXP = unary(
@@ -56,6 +56,54 @@ TAN = unary(
     margins=(Margin("domain", "x is no odd multiple of pi/2", _to_pole),),
 )  # fmt: skip
 
+def _inside_one(s: Site, xs: tuple[Array, ...], ys: tuple[Array, ...]) -> Array:
+    """How far x lies inside [-1, 1]."""
+    return 1 - np.abs(np.real(xs[0]))
+
+
+def _arc_slope(xp: Any, x: Any) -> Any:
+    """1 / sqrt(1 - x^2), without the cancellation of 1 - x^2 near the ends."""
+    return xp.reciprocal(xp.sqrt((1.0 - x) * (1.0 + x)))
+
+
+ASIN = unary(
+    "asin", "the angle in [-pi/2, pi/2] whose sine is x", "y = arcsin x;  dy = dx / sqrt(1 - x^2)", np.arcsin,
+    lambda xp, x, y: _arc_slope(xp, x), domain=(-0.875, 0.875), analytic=True, ulps=2.0,
+    margins=(Margin("domain", "-1 < x < 1", _inside_one),),
+)  # fmt: skip
+
+ACOS = unary(
+    "acos", "the angle in [0, pi] whose cosine is x", "y = arccos x;  dy = -dx / sqrt(1 - x^2)", np.arccos,
+    lambda xp, x, y: -_arc_slope(xp, x), domain=(-0.875, 0.875), analytic=True, ulps=2.0,
+    margins=(Margin("domain", "-1 < x < 1", _inside_one),),
+)  # fmt: skip
+
+ATAN = unary(
+    "atan", "the angle in (-pi/2, pi/2) whose tangent is x", "y = arctan x;  dy = dx / (1 + x^2)", np.arctan,
+    lambda xp, x, y: xp.reciprocal(1.0 + xp.square(x)), analytic=True, ulps=2.0,
+)  # fmt: skip
+
+
+def _to_cut(s: Site, xs: tuple[Array, ...], ys: tuple[Array, ...]) -> Array:
+    """Distance to the half line a = 0, b < 0, across which the angle jumps by 2 pi."""
+    a, b = np.broadcast_arrays(*xs)
+    return np.where(b < 0, np.abs(a), np.hypot(a, b))
+
+
+ATAN2 = binary(
+    "atan2", "the angle of the point (b, a) in (-pi, pi]", "y = atan2(a, b);  dy = (b da - a db) / (a^2 + b^2)",
+    np.arctan2,
+    (
+        lambda xp, a, b, y: b / (xp.square(a) + xp.square(b)),
+        lambda xp, a, b, y: -a / (xp.square(a) + xp.square(b)),
+    ),
+    domains=((-2.0, 2.0), (0.25, 2.0)), infer=infer_float, ulps=2.0,
+    margins=(
+        Margin("domain", "a and b are not both 0", lambda s, xs, ys: np.hypot(*xs)),
+        Margin("jump", "a = 0 where b < 0", _to_cut),
+    ),
+)  # fmt: skip
+
 TANH = unary(
     "tanh", "hyperbolic tangent", "y = tanh x;  dy = (1 - y^2) dx", np.tanh,
     lambda xp, x, y: 1.0 - xp.square(y), analytic=True, ulps=2.0, scalar="tanh({0})",
@@ -87,4 +135,4 @@ ERF = unary(
     analytic=True, ulps=2.0,
 )  # fmt: skip
 
-RECORDS = (EXP, EXPM1, LOG, LOG1P, SIN, COS, TAN, TANH, SIGMOID, ERF)
+RECORDS = (EXP, EXPM1, LOG, LOG1P, SIN, COS, TAN, ASIN, ACOS, ATAN, ATAN2, TANH, SIGMOID, ERF)
