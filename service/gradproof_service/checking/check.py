@@ -33,6 +33,12 @@ from gradproof_service.graph.program import Program
 from gradproof_service.transforms.evaluate import Tick, evaluate_all, no_tick
 
 SECOND_ORDER = (Kind.HESSIAN, Kind.HVP)
+BESIDE = {
+    "kink": "check at a point beside it; any slope between the one-sided ones is right here",
+    "jump": "check at a point beside it; where the value jumps there is no slope",
+    "domain": "check at a point inside; at the edge of a domain there may be no slope, or an infinite one",
+}
+"""What to do about a point that stands on each kind of edge."""
 
 
 def check(
@@ -283,7 +289,7 @@ def _at_kink(scene: Scene, near: Sequence[Edge], profile: str) -> list[Finding]:
                 + (f"; {profile} returns: {theirs}" if theirs else ""),
                 node=label, function=scene.graph.name, location=scene.graph.location(edge.node),
                 elements=tuple(tuple(int(n) for n in at) for at in on[:3]),
-                mend="check at a point beside it; any slope between the one-sided ones is right here",
+                mend=BESIDE[edge.kind],
             )
         )  # fmt: skip
     return found
