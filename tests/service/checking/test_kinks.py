@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,11 @@ from gradproof_service.checking.report import (
     Verdict,
 )
 from gradproof_service.checking.witness import COORDINATES
+from gradproof_service.findings.example import function_of
 from gradproof_service.graph.builder import Builder
 from gradproof_service.graph.graph import Graph
+from gradproof_service.graph.program import Program, RuleRef
+from gradproof_service.graph.typing import type_program
 from gradproof_service.ops import OPS
 from gradproof_service.transforms.evaluate import evaluate
 from gradproof_service.transforms.jacobian import jacobian
@@ -149,3 +153,23 @@ def test_functions_that_are_called_are_rewritten_too() -> None:
     theirs = rewritten(graph, THEIRS[Profile.JAX])
     assert jacobian(theirs, here, (0,), (0,)).blocks[0][0] == 1.0
     assert rewritten(graph, {"relu": RIGHT["relu"]}) is graph
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict"),
+    [
+        ("astype(x >= 0.0, dtype='float64')", Verdict.INCONCLUSIVE),
+        ("astype(x > 0.0, dtype='float64')", Verdict.INCONCLUSIVE),
+        ("3.0", Verdict.DISAGREES),
+    ],
+)
+def test_a_rule_that_follows_another_convention_is_not_accused(
+    factor: str, verdict: Verdict
+) -> None:
+    """A rule on a function stands at the same kinks: either side's slope is left open, another is wrong."""
+    function = replace(function_of("f", "maximum(x, 0.0)", ("x",)), rules=(RuleRef("jvp", 1),))
+    program = Program((function, function_of("rule", f"x_dot * {factor}", ("x", "x_dot"))))
+    graph, _ = type_program(program, [type_of("float64", (4,))])
+    assert graph is not None
+    report = check(program, graph, [POINT])
+    assert [c.verdict for c in report.comparisons if c.subject is Source.RULE] == [verdict]
