@@ -18,6 +18,7 @@ from gradproof_service.graph.program import Input, Program
 from gradproof_service.graph.typing import bind, type_program
 from gradproof_service.graph.upcast import upcast
 from gradproof_service.server.blobs import Blobs
+from gradproof_service.server.remembered import REMEMBERED
 from gradproof_service.wire.decode import decode_program, parse_program
 from gradproof_service.wire.requests import decode_point
 
@@ -55,9 +56,13 @@ def read_program(request: Any, blobs: Blobs, limits: Limits, *, digest: bool = F
         if "function" in _fields(request) and request.HasField("function")
         else None
     )
-    return decode_program(
-        program_message(request, blobs), entry=entry, fetch=blobs.get, limits=limits, digest=digest
-    )
+    message = program_message(request, blobs)
+    return REMEMBERED.program(
+        message, entry, limits, digest,
+        lambda: decode_program(
+            message, entry=entry, fetch=blobs.get, limits=limits, digest=digest
+        ),
+    )  # fmt: skip
 
 
 def type_at(
@@ -73,7 +78,9 @@ def type_at(
     given = decode_point(tensors, fetch=blobs.get)
     point = order_point(program.main.inputs, given, batch)
     types = bind(program.main.inputs, {name: x[0] if batch else x for name, x in point.items()})
-    graph, findings = type_program(program, types, limits)
+    graph, findings = REMEMBERED.typed(
+        program, types, limits, lambda: type_program(program, types, limits)
+    )
     arrays = tuple(point[entry.name] for entry in program.main.inputs)
     if graph is not None and compute_f64:
         graph = upcast(graph)
