@@ -236,6 +236,16 @@ def test_several_points_are_each_checked_and_held(tmp_path: Path) -> None:
     assert {d.point for d in drifted.drifts if d.beyond} == {2}
 
 
+def test_structures_reach_the_check(tmp_path: Path) -> None:
+    """An input declared positive definite is checked along that set; a kind that does not exist is told."""
+    model = "import numpy as np\ndef f(S):\n    return np.linalg.slogdet(S)[1]\ndef df(S):\n    return np.linalg.inv(S).T\n"
+    text = "baselines=false\n[cases.a]\ntarget='model.py:f'\nclaim='model.py:df'\nat={S=[[2.0,0.5],[0.5,1.0]]}\nstructure={S='spd'}\n"
+    root = repository(tmp_path, text, model=model)
+    assert one(run(root)).verdict is Verdict.PASS
+    edit(root, "gradproof.toml", "'spd'", "'speedy'")
+    assert one(run(root)).verdict is Verdict.ERROR
+
+
 def test_a_damaged_answer_is_asked_anew(tmp_path: Path) -> None:
     """Whatever happens to the folder of kept answers, the results stay."""
     root = repository(

@@ -25,7 +25,7 @@ from gradproof._transport import Transport
 
 def run_case(
     case: Case, root: Path, below: Transport, cache: Cache, committed: Path | None, *, held: bool,
-    kept_only: bool = False,
+    kept_only: bool = False, evidence: bool = False,
 ) -> CaseResult | None:  # fmt: skip
     """The result of a case; None with `kept_only` when some answer is not kept. Nothing is raised for a bad case.
 
@@ -37,7 +37,7 @@ def run_case(
     recorder = Recorder(below, cache, kept_only=kept_only)
     try:
         then, previous = read(committed) if committed else (None, "")
-        asked = ask(case, root, recorder)
+        asked = ask(case, root, recorder, evidence=evidence)
     except NotKept:
         return None
     except GradproofError as error:
@@ -54,11 +54,15 @@ def run_case(
         seconds=time.perf_counter() - start,
         baseline=proposed.text() if proposed else "",
         previous=previous,
+        file=committed.relative_to(root).as_posix() if committed else "",
     )
 
 
-def ask(case: Case, root: Path, recorder: Recorder) -> list[Asked]:
-    """Every check of a case, made through the recorder; raises `GradproofError`."""
+def ask(case: Case, root: Path, recorder: Recorder, *, evidence: bool = False) -> list[Asked]:
+    """Every check of a case, made through the recorder; with `evidence` the reports bring what pictures need.
+
+    Raises `GradproofError`.
+    """
     target = resolve(case.target).subject
     claim = resolve(case.claim).subject if case.claim else None
     s = case.settings
@@ -78,6 +82,8 @@ def ask(case: Case, root: Path, recorder: Recorder) -> list[Asked]:
             profile=s.profile,
             order=s.order,
             points=s.points,
+            structure=case.structure or None,
+            evidence=evidence,
             timeout_s=s.timeout_s,
         )
     return recorder.checks

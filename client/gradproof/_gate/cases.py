@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -33,6 +33,7 @@ class Case:
     claim: str
     claim_kind: str | None
     at: Any
+    structure: Mapping[str, str]
     wrt: tuple[str, ...]
     outputs: tuple[str, ...]
     skip: str
@@ -147,7 +148,7 @@ def _case(
     shown = file.relative_to(config.root).as_posix() if file else ""
     claim = table.claim.replace("{file}", container).replace("{name}", function)
     return Case(
-        name, target, claim, table.claim_kind, table.at, table.wrt, table.outputs, table.skip,
+        name, target, claim, table.claim_kind, table.at, table.structure, table.wrt, table.outputs, table.skip,
         config.settings_for(shown, table), shown or config.file,
         line if shown else config.document.line(table.path), config.document.where(table.path),
     )  # fmt: skip

@@ -54,6 +54,7 @@ class CaseTable:
     claim: str
     claim_kind: str | None
     at: Any
+    structure: Mapping[str, str]
     wrt: tuple[str, ...]
     outputs: tuple[str, ...]
     skip: str
@@ -167,6 +168,7 @@ def _cases(document: Document, table: Mapping[str, Any], path: Path_) -> tuple[C
                 claim=given.get("claim", ""),
                 claim_kind=given.get("claim_kind"),
                 at=given.get("at", {}),
+                structure=given.get("structure", {}),
                 wrt=given.get("wrt", ()),
                 outputs=given.get("outputs", ()),
                 skip=given.get("skip", ""),

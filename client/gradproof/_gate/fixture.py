@@ -66,7 +66,7 @@ class Checker:
     ) -> None:
         """Hold the numbers against the baseline of this name, or write it when that is asked for."""
         settings = Settings(profile=profile, drift_digits=drift_digits)
-        case = Case(name, self.test, "", None, {}, (), (), "", settings, "", 0, "")
+        case = Case(name, self.test, "", None, {}, {}, (), (), "", settings, "", 0, "")
         path = self.folder / file_name(name)
         checked = checked_of(recorder.checks)
         if self.update:

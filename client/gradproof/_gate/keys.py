@@ -69,6 +69,11 @@ def _table(value: Any) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def _words(value: Any) -> dict[str, str] | None:
+    table = _table(value)
+    return table if table is not None and all(isinstance(v, str) for v in table.values()) else None
+
+
 def _point(value: Any) -> Any:
     return value if isinstance(value, dict | str) or (isinstance(value, list) and value) else None
 
@@ -100,6 +105,7 @@ CASE: Final = (
     Key("claim", "a TARGET, such as \"model.py:grad_loss\"", "the derivative you believe; {file} and {name} are the target's", _text),
     Key("claim_kind", f"one of {KINDS_SAID}", "what the claim returns; guessed when it can be", _one_of(*KINDS)),
     Key("at", "a table of inputs, \"@FILE.npz\", or several of them", "the point: each input by name", _point),
+    Key("structure", "a table of inputs, each with its kind such as \"spd\"", "what inputs are", _words),
     Key("wrt", "names of inputs", "differentiate by these inputs only", _names),
     Key("outputs", "names of outputs", "differentiate these outputs only", _names),
     Key("skip", "a sentence that says why", "leave the case out, and say so", _text),

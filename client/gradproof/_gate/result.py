@@ -125,7 +125,10 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What became of one case. `sentence` stands alone; `baseline` is the text that accepting it would commit."""
+    """What became of one case; `sentence` stands alone.
+
+    `baseline` is the text that accepting it would commit, `previous` that of the committed `file`, a path from the root.
+    """
 
     name: str
     verdict: Verdict
@@ -147,6 +150,7 @@ class CaseResult:
     seconds: float = 0.0
     baseline: str = field(default="", repr=False)
     previous: str = field(default="", repr=False)
+    file: str = field(default="", repr=False)
     reports: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
@@ -215,7 +219,7 @@ class GateResult:
 
 
 SHOWN: Final = tuple(
-    f.name for f in fields(CaseResult) if f.name not in ("seconds", "baseline", "previous", "reports")
+    f.name for f in fields(CaseResult) if f.name not in ("seconds", "baseline", "previous", "file", "reports")
 )  # fmt: skip
 
 

@@ -43,6 +43,8 @@ class Asked:
     files: tuple[str, ...] | None = None
     """Only the cases whose targets stand in these files, from the root; None: all."""
     command: str = "gate run"
+    evidence: bool = False
+    """Whether the reports bring what pictures need."""
 
 
 def run_gate(
@@ -88,7 +90,12 @@ def run_gate(
 
 
 def job_for(
-    config: Config, cases: Sequence[Case], files: Mapping[str, Path], *, cached: bool
+    config: Config,
+    cases: Sequence[Case],
+    files: Mapping[str, Path],
+    *,
+    cached: bool,
+    evidence: bool = False,
 ) -> Job:
     """What the processes of a run have to know."""
     return Job(
@@ -98,6 +105,7 @@ def job_for(
         held=config.baselines is not None,
         pythonpath=config.pythonpath,
         cache=config.root / OWN_FOLDER / "cache" if cached else None,
+        evidence=evidence,
     )
 
 
@@ -107,7 +115,7 @@ def _checked(
 ) -> list[CaseResult]:  # fmt: skip
     """The results in the order of the cases: what is kept by one process, the rest by as many as there are."""
     jobs = asked.jobs or config.jobs or os.cpu_count() or 1
-    job = job_for(config, cases, files, cached=asked.cached)
+    job = job_for(config, cases, files, cached=asked.cached, evidence=asked.evidence)
     ends = None if config.budget_s is None else time.monotonic() + config.budget_s
     found: dict[int, CaseResult] = {}
 

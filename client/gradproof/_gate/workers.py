@@ -44,7 +44,11 @@ Task = Callable[[Case, "Bench"], CaseResult | None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every process has to know. `committed` are the files of baselines by case, `held` whether they are wanted."""
+    """What every process has to know.
+
+    `committed` are the files of baselines by case, `held` says whether they are wanted, `evidence` whether reports
+    bring what pictures need.
+    """
 
     root: Path
     cases: tuple[Case, ...]
@@ -52,6 +56,7 @@ class Job:
     held: bool
     pythonpath: tuple[str, ...] = ()
     cache: Path | None = None
+    evidence: bool = False
 
 
 @dataclass(slots=True)
@@ -67,8 +72,9 @@ def checked(case: Case, bench: Bench) -> CaseResult | None:
     """The case checked and judged."""
     job = bench.job
     return run_case(
-        case, job.root, bench.transport, bench.cache, job.committed.get(case.name), held=job.held
-    )
+        case, job.root, bench.transport, bench.cache, job.committed.get(case.name), held=job.held,
+        evidence=job.evidence,
+    )  # fmt: skip
 
 
 def from_kept(case: Case, bench: Bench) -> CaseResult | None:
@@ -76,7 +82,7 @@ def from_kept(case: Case, bench: Bench) -> CaseResult | None:
     job = bench.job
     return run_case(
         case, job.root, bench.transport, bench.cache, job.committed.get(case.name), held=job.held,
-        kept_only=True,
+        kept_only=True, evidence=job.evidence,
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def written(form: str, report: Report, shown: Shown, target: Target | None, fail
     codes = tuple(f.code for f in report.findings if f.severity in FAILING[fail_level])
     place, line = (target.file, target.line) if target and target.kind == "function" else ("", 0)
     case = Case(
-        name=shown.title, target=shown.target, claim=shown.claim, claim_kind=None, at={}, wrt=shown.wrt,
+        name=shown.title, target=shown.target, claim=shown.claim, claim_kind=None, at={}, structure={}, wrt=shown.wrt,
         outputs=shown.outputs, skip="", settings=Settings(errors=codes), file=_from_here(place), line=line, written="",
     )  # fmt: skip
     reports = [p.report for p in report.points] or [report]
