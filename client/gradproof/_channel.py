@@ -24,6 +24,8 @@ TOKEN_VARIABLE: Final = "GRADPROOF_TOKEN_FILE"  # noqa: S105 the name of a varia
 SERVICE_CONFIG: Final = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
+        # a session opens its documents again on a stream of its own; a stream is nothing to be sent twice
+        {"name": [{"service": "gradproof.v1.SessionService"}]},
         {
             "name": [{}],
             "retryPolicy": {
@@ -34,7 +36,7 @@ SERVICE_CONFIG: Final = {
                 # a service that stops may cancel a call that has only just reached it
                 "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
-        }
+        },
     ],
 }
 """Every call is a function of its request, so all of them may be made again."""

@@ -15,8 +15,8 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 
 from gradproof_proto.canonical import canonical_of
-from gradproof_proto.columns import FunctionColumns, ProgramColumns, starts
-from gradproof_proto.reader import calls_of, read
+from gradproof_proto.columns import FunctionColumns, ProgramColumns, ProgramError, starts
+from gradproof_proto.reader import MAX_VALUES, calls_of, read
 from gradproof_proto.tables import AttrRow, ConstantRow, Location, TypeRow
 from gradproof_proto.v1 import program_pb2 as pb
 
@@ -159,16 +159,75 @@ class Editable:
             calls=calls_of(tuple(whole), rows),
         )
 
+    def numbers(self) -> list[int]:
+        """The number of each value of `program`, in its order: inputs, constants, node outputs."""
+        rows = self.rows
+        constants = [v for v, row in enumerate(rows) if isinstance(row, ConstantRow)]
+        made = [
+            v for n in self.order if isinstance(row := rows[n], NodeRow) for v in range(n, n + row.n_out)
+        ]  # fmt: skip
+        return [*range(len(self.entry.input_names)), *constants, *made]
+
     def nodes(self) -> list[NodeRow]:
         """The nodes in their order."""
         rows = self.rows
         return [row for n in self.order if isinstance(row := rows[n], NodeRow)]
 
 
-def editable(program: pb.Program) -> Editable:
-    """A program made ready for edits; raises ProgramError when it is none."""
+def editable(program: pb.Program, numbers: Sequence[int] = (), next_number: int = 0) -> Editable:
+    """A program made ready for edits; raises ProgramError when it is none.
+
+    `numbers` are those that the values of its entry have had, `next_number` is the next free one; both are left out for a
+    program whose values are numbered as they stand.
+    """
     base = read(program)
     entry = base.functions[base.entry]
+    if len(numbers):
+        _check_numbers(entry, numbers, next_number)
+    made = _as_it_stands(base, entry)
+    return made if not len(numbers) else _renumbered(made, list(numbers), next_number)
+
+
+def _check_numbers(entry: FunctionColumns, numbers: Sequence[int], next_number: int) -> None:
+    """Raises ProgramError for numbers that no document can have had."""
+    given = np.array(numbers, np.uint64)
+    inputs, starts_at = len(entry.input_names), entry.value_start
+    good = len(given) == entry.n_values and next_number <= MAX_VALUES
+    if good and len(given):
+        whole = given.astype(np.int64)
+        distinct = np.zeros(next_number, bool)
+        good = bool((given < next_number).all() and (whole[:inputs] == np.arange(inputs)).all())
+        if good:
+            distinct[whole] = True
+            first = np.repeat(starts_at[:-1], np.diff(starts_at))
+            offset = np.arange(int(starts_at[0]), entry.n_values) - first
+            good = int(distinct.sum()) == len(whole)
+            good = good and bool((whole[starts_at[0] :] == whole[first] + offset).all())
+    if not good:
+        raise ProgramError(
+            "numbers",
+            f"expected {entry.n_values} distinct numbers below the next free one, inputs first and the outputs of a node "
+            "one after the other; leave them out or count as the document does.",
+        )
+
+
+def _renumbered(document: Editable, numbers: list[int], next_number: int) -> Editable:
+    """The same program with other numbers; those in between were removed."""
+    rows: list[Row] = [None] * next_number
+    rank, uses = [0.0] * next_number, [0] * next_number
+    for v, number in enumerate(numbers):
+        row = document.rows[v]
+        if isinstance(row, NodeRow):
+            row = row._replace(operands=tuple([numbers[o] for o in row.operands]))
+        elif isinstance(row, Further):
+            row = Further(numbers[row.node])
+        rows[number], rank[number], uses[number] = row, document.rank[v], document.uses[v]
+    order = [numbers[n] for n in document.order]
+    outputs = {name: numbers[v] for name, v in document.outputs.items()}
+    return Editable(document.base, document.places, rows, order, rank, uses, outputs)
+
+
+def _as_it_stands(base: ProgramColumns, entry: FunctionColumns) -> Editable:
     inputs = len(entry.input_names)
     rows: list[Row] = [InputRow(i) for i in range(inputs)]
     rows.extend(base.constants[row] for row in entry.constants)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from gradproof._session.difference import difference
 from gradproof_proto.canonical import canonical, program_digest
+from gradproof_proto.columns import ProgramError
 from gradproof_proto.editable import Editable, NodeRow, editable
 from gradproof_proto.edits import EditError, apply_edits
 from gradproof_proto.reader import read
@@ -40,6 +41,31 @@ def test_every_version_is_a_program_and_older_ones_stay(data: st.DataObject) -> 
         assert following.uses == [read_values.count(v) for v in range(len(following.rows))]
         assert program_digest(editable(document.program).program) == before
         document = following
+
+
+@given(st.data())
+def test_numbers_last_when_a_document_is_opened_again(data: st.DataObject) -> None:
+    """Read again with its numbers, a document takes the same edits as before and says the same after them."""
+    document = editable(data.draw(documents.programs()))
+    for _ in range(3):
+        document, _ = apply_edits(document, data.draw(documents.edits(document)))
+    again = editable(document.program, document.numbers(), len(document.rows))
+    assert again.numbers() == document.numbers()
+    assert (again.order, again.uses) == (document.order, document.uses)
+    edits = data.draw(documents.edits(document))
+    assert apply_edits(again, edits)[0].program == apply_edits(document, edits)[0].program
+
+
+@pytest.mark.parametrize(
+    ("numbers", "free"),
+    [([0, 1], 9), ([0, 1, 2, 2], 9), ([0, 1, 2, 4], 9), ([1, 0, 2, 3], 9), ([0, 1, 2, 3], 3), ([0, 1, 2, 3], 2**40)],
+)  # fmt: skip
+def test_numbers_that_no_document_can_have_are_refused(numbers: list[int], free: int) -> None:
+    """Too few, twice, a node torn apart, inputs elsewhere, above the next free one, beyond all bounds."""
+    program = document_of_three().program
+    assert editable(program, [0, 1, 2, 3], 9).rows[4:] == [None] * 5
+    with pytest.raises(ProgramError, match="distinct numbers"):
+        editable(program, numbers, free)
 
 
 @given(st.data())

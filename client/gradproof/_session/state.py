@@ -51,7 +51,10 @@ class State:
     """Why the service does not take this document at all."""
 
     def opening(self) -> ses.OpenDocument:
-        """What opens the document as it stands."""
+        """What opens the document as it stands, its values keeping their numbers."""
+        numbers = self.program.numbers()
+        if numbers == list(range(len(self.program.rows))):
+            numbers = []
         return ses.OpenDocument(
             uri=self.uri,
             version=self.version,
@@ -62,6 +65,8 @@ class State:
             origin=self.origin,
             depth=self.depth,
             held_results=list(self.held),
+            numbers=numbers,
+            next_number=len(self.program.rows) if numbers else 0,
         )
 
     def hear(self, message: ses.Diagnostics) -> None:

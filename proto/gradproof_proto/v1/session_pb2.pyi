@@ -101,7 +101,7 @@ class SessionLimits(_message.Message):
     def __init__(self, documents: _Optional[int] = ..., edits: _Optional[int] = ..., pulls: _Optional[int] = ..., message_bytes: _Optional[int] = ..., nodes: _Optional[int] = ..., quick_elements: _Optional[int] = ..., quick_work: _Optional[int] = ...) -> None: ...
 
 class OpenDocument(_message.Message):
-    __slots__ = ("uri", "version", "program", "program_blob", "point", "claims", "options", "origin", "depth", "held_results")
+    __slots__ = ("uri", "version", "program", "program_blob", "point", "claims", "options", "origin", "depth", "held_results", "numbers", "next_number")
     URI_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     PROGRAM_FIELD_NUMBER: _ClassVar[int]
@@ -112,6 +112,8 @@ class OpenDocument(_message.Message):
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
     HELD_RESULTS_FIELD_NUMBER: _ClassVar[int]
+    NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_NUMBER_FIELD_NUMBER: _ClassVar[int]
     uri: str
     version: int
     program: _program_pb2.Program
@@ -122,7 +124,9 @@ class OpenDocument(_message.Message):
     origin: _check_pb2.Origin
     depth: Stage
     held_results: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, uri: _Optional[str] = ..., version: _Optional[int] = ..., program: _Optional[_Union[_program_pb2.Program, _Mapping]] = ..., program_blob: _Optional[_Union[_program_pb2.BlobRef, _Mapping]] = ..., point: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., claims: _Optional[_Iterable[_Union[_check_pb2.Claim, _Mapping]]] = ..., options: _Optional[_Union[_check_pb2.Options, _Mapping]] = ..., origin: _Optional[_Union[_check_pb2.Origin, _Mapping]] = ..., depth: _Optional[_Union[Stage, str]] = ..., held_results: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    numbers: _containers.RepeatedScalarFieldContainer[int]
+    next_number: int
+    def __init__(self, uri: _Optional[str] = ..., version: _Optional[int] = ..., program: _Optional[_Union[_program_pb2.Program, _Mapping]] = ..., program_blob: _Optional[_Union[_program_pb2.BlobRef, _Mapping]] = ..., point: _Optional[_Iterable[_Union[_program_pb2.NamedTensor, _Mapping]]] = ..., claims: _Optional[_Iterable[_Union[_check_pb2.Claim, _Mapping]]] = ..., options: _Optional[_Union[_check_pb2.Options, _Mapping]] = ..., origin: _Optional[_Union[_check_pb2.Origin, _Mapping]] = ..., depth: _Optional[_Union[Stage, str]] = ..., held_results: _Optional[_Iterable[bytes]] = ..., numbers: _Optional[_Iterable[int]] = ..., next_number: _Optional[int] = ...) -> None: ...
 
 class EditDocument(_message.Message):
     __slots__ = ("uri", "base_version", "version", "edits")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradproof_proto.blobs import resolved
@@ -55,7 +55,8 @@ class Version:
 
 def opened(message: ses.OpenDocument, blobs: BlobStore, limits: Limits) -> Version:
     """The first version of a document; raises `Fault` when the program is none or is too large."""
-    program, untyped = _read(program_message(message, blobs), blobs, limits)
+    whole = program_message(message, blobs)
+    program, untyped = _read(whole, blobs, limits, message.numbers, message.next_number)
     return Version(
         message.version,
         program,
@@ -118,11 +119,14 @@ def edited(
     )  # fmt: skip
 
 
-def _read(message: pb.Program, blobs: BlobStore, limits: Limits) -> tuple[Editable, Program]:
+def _read(
+    message: pb.Program, blobs: BlobStore, limits: Limits,
+    numbers: Sequence[int] = (), next_number: int = 0,
+) -> tuple[Editable, Program]:  # fmt: skip
     """A program ready for edits, and the same one for the graph floor."""
     untyped = decode_program(message, fetch=blobs.get, limits=limits)
     try:
-        return editable(message), untyped
+        return editable(message, numbers, next_number), untyped
     except ProgramError as error:
         raise Fault(FaultKind.UNREADABLE, str(error), field_path=field_path(error.where)) from None
 

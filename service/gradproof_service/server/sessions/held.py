@@ -44,6 +44,8 @@ class Held:
     pulls: dict[int, ses.Pull] = field(default_factory=dict[int, ses.Pull])
     stopped: bool = False
     """The client took the work on this version back."""
+    refused: ses.Failure | None = None
+    """Why the document could not be opened, until it is opened again."""
     accepted_at: float = 0.0
     """When the newest version came, by the loop's clock."""
 
@@ -54,6 +56,7 @@ class Held:
         self.generation += 1
         self.found = {}
         self.stopped = False
+        self.refused = None
         self.accepted_at = now
 
     def goal(self, pull_only: bool) -> int:

@@ -191,7 +191,7 @@ class Session:
     def _pull(self, message: ses.Pull) -> None:
         known = self._documents.get(message.uri)
         waiting = sum(len(held.pulls) for held, _ in self._documents.values())
-        if known is None or known[0].version is None:
+        if known is None:
             told = f"uri: no document {message.uri!r} is open; open it first"
             self._say_pull(message.id, refused(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", told))
             return
@@ -206,6 +206,9 @@ class Session:
                 field_path="pull.id",
             )
         held, run = known
+        if held.refused is not None:
+            self._say_pull(message.id, held.refused)
+            return
         held.pulls[message.id] = message
         held.stopped = False
         self._answer_pulls(held)
@@ -300,17 +303,15 @@ class Session:
         held.version, held.number = None, number
         held.generation += 1
         held.found = {}
-        why = failure(self._told(error))
+        why = held.refused = failure(self._told(error))
         for pull in list(held.pulls):
             self._answer(held, pull, why)
         self._tell(held, Found(number, held.generation, CHECK, why), True)
 
     def _lose(self, held: Held, run: Run, why: ses.Failure) -> None:
-        """The client's document and ours are not the same any more."""
+        """The client's document and ours are not the same any more; pulls wait until it is opened again."""
         self._silence(held)
         held.version = None
-        for pull in list(held.pulls):
-            self._answer(held, pull, why)
         run.wake()
         self._resync(held.uri, held.number, why)
 
