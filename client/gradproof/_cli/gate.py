@@ -89,7 +89,8 @@ def _run(asked: Asked, command: str, files: tuple[Path, ...] = ()) -> GateResult
     config = load(asked.config)
     wanted = RunAsked(
         asked.words, read_shard(asked.shard) if asked.shard else None, asked.last_failed, asked.fail_fast,
-        asked.jobs, asked.cached, _from_root(config, files), command,
+        asked.jobs, asked.cached, _from_root(config, files), command=command,
+        evidence=any(WRITERS[form].evidence for form in (asked.form, *(o.form for o in outputs))),
     )  # fmt: skip
     task = TASKS[command]()
     with progress(command) as told:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from markupsafe import Markup
 
@@ -14,13 +13,23 @@ _BAR, _HEIGHT, _FULL = 10, 32, 17.0
 MOST: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One accepted baseline: its date, the digits in which claim and reference agreed, and why it was accepted."""
+class Moment(Protocol):
+    """One accepted baseline: its day, the digits in which claim and reference agreed, and why it was accepted."""
 
-    date: str
-    digits: float
-    reason: str
+    @property
+    def day(self) -> str:
+        """The day, `2026-11-23`."""
+        ...
+
+    @property
+    def digits(self) -> float:
+        """Decimal digits, 0 to 17."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """In the words of the person who accepted it."""
+        ...
 
 
 def history_figure(moments: Sequence[Moment], name: str) -> Markup | None:
@@ -31,7 +40,7 @@ def history_figure(moments: Sequence[Moment], name: str) -> Markup | None:
     bars = Markup("").join(
         Markup('<rect x="{}" y="{:.1f}" width="{}" height="{:.1f}" fill="{}"><title>{}</title></rect>').format(
             i * _BAR, _HEIGHT - _tall(m.digits), _BAR - 2, _tall(m.digits), css(m.digits / _FULL),
-            f"{m.date}: {m.digits:.1f} digits. {m.reason}",
+            f"{m.day}: {m.digits:.1f} digits. {m.reason}",
         )
         for i, m in enumerate(shown)
     )  # fmt: skip

@@ -23,20 +23,21 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the table in front of a page of several reports."""
+    """One line of the table in front of a page of several reports; `id` is the anchor of its part, if it has one."""
 
     id: str
     name: str
     verdict: str
     sign: str
+    sentence: str
     digits: str
     history: Markup | None = None
 
 
-def page(title: str, parts: Sequence[Part], index: Sequence[Entry] = ()) -> str:
-    """A whole page as HTML text: readable without a network and without scripts."""
+def page(title: str, parts: Sequence[Part], index: Sequence[Entry] = (), trouble: str = "") -> str:
+    """A whole page as HTML text: readable without a network and without scripts; `trouble` is told above the table."""
     return _environment().get_template("page.html").render(
-        title=title, index=index, style=_own("style.css"), script=_own("script.js"),
+        title=title, index=index, trouble=trouble, style=_own("style.css"), script=_own("script.js"),
         parts=[{"id": part.id, "body": _section(part.view)} for part in parts],
     )  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html.parser import HTMLParser
+
 import gradproof as gp
 import numpy as np
 
@@ -40,3 +42,31 @@ def wrong_jacobian() -> gp.Report:
     return gp.check(
         f, at=(np.linspace(-1, 1, 5),), claim=jacobian, claim_kind="jacobian", evidence=True
     )
+
+
+class Balanced(HTMLParser):
+    """Reads a page and fails on a tag that does not match."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open."""
+        self.seen.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the last one."""
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def balanced(page: str) -> list[str]:
+    """The tags of a page whose tags all match."""
+    parser = Balanced()
+    parser.feed(page)
+    assert not parser.open
+    return parser.seen

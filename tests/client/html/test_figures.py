@@ -10,11 +10,12 @@ import xml.etree.ElementTree as ET
 import zlib
 
 import numpy as np
+from gradproof._gate.history import Moment
 from gradproof._html.colours import colours, ink
 from gradproof._html.curves import rate_words, sweep_figure, taylor_figure
 from gradproof._html.graph import SHOWN, graph_figure
 from gradproof._html.heatmap import SIDE, digits_matched, heatmap, png, pool
-from gradproof._html.history import Moment, history_figure
+from gradproof._html.history import history_figure
 from gradproof._html.layout import layers
 from gradproof_proto.v1 import check_pb2 as pb
 from hypothesis import given

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import gradproof as gp
@@ -11,42 +10,14 @@ import numpy as np
 import pytest
 
 from tests.client.cli.harness import gradproof
-from tests.client.html.pages import HOSTILE, VOID, wrong_jacobian
-
-
-class Balanced(HTMLParser):
-    """Reads a page and fails on a tag that does not match."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Open."""
-        self.seen.append(tag)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        """Close the last one."""
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-
-def read(page: str) -> list[str]:
-    """The tags of a page whose tags all match."""
-    parser = Balanced()
-    parser.feed(page)
-    assert not parser.open
-    return parser.seen
+from tests.client.html.pages import HOSTILE, balanced, wrong_jacobian
 
 
 def test_a_wrong_jacobian_as_a_page() -> None:
     """Verdict, numbers, cause, code frame and every figure; well-formed, and nothing comes from elsewhere."""
     report = wrong_jacobian()
     page = report.to_html()
-    tags = read(page)
+    tags = balanced(page)
     for words in ("disagrees", "GP800", "[2, 1]", "Cause:", "digits matched", "adjoint size"):
         assert words in page
     assert {"svg", "table", "details", "image"} <= set(tags)
@@ -64,7 +35,7 @@ def test_a_stranger_cannot_speak_on_the_page(tmp_path: Path) -> None:
     )  # fmt: skip
     assert code == 1, said
     page = (tmp_path / "out.html").read_text(encoding="utf-8")
-    read(page)
+    balanced(page)
     assert "<b>bold</b>" not in page
     assert "&lt;b&gt;bold&lt;/b&gt;" in page
     assert page.count("<script>") == 1
@@ -73,7 +44,7 @@ def test_a_stranger_cannot_speak_on_the_page(tmp_path: Path) -> None:
 def test_a_notebook_shows_the_same_pieces() -> None:
     """The fragment has the verdict, the figures and its own style, and no script."""
     fragment = wrong_jacobian()._repr_html_()
-    assert read(fragment)[0] == "style"
+    assert balanced(fragment)[0] == "style"
     assert "disagrees" in fragment
     assert "digits matched" in fragment
     assert "<script" not in fragment
@@ -82,7 +53,7 @@ def test_a_notebook_shows_the_same_pieces() -> None:
 def test_a_check_without_evidence_has_a_page_too() -> None:
     """A passing check of one number: words and a table, no empty figure."""
     page = gp.check("x**3 + 2*x", at={"x": 3.0}).to_html()
-    read(page)
+    balanced(page)
     assert "agrees" in page
     assert "heatmap" not in page.split("<main")[1].split("<script>")[0]
 
@@ -93,7 +64,7 @@ def test_second_order_and_black_boxes(order: int) -> None:
     report = gp.check(
         "sum(sin(x) * x**2)", at={"x": np.arange(1.0, 5.0)}, order=order, evidence=True
     )
-    read(report.to_html())
+    balanced(report.to_html())
 
 
 def test_a_black_box_has_a_page() -> None:
@@ -105,5 +76,5 @@ def test_a_black_box_has_a_page() -> None:
         return float(str(float(np.sum(x**2))))
 
     report = gp.check(box, at=(np.array([1.0, 2.0]),), claim=lambda x: 2 * x, evidence=True)
-    read(report.to_html())
+    balanced(report.to_html())
     assert seen

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gradproof._cli.asking import write_file
-from gradproof._cli.gate_outputs import github, json, junit, markdown, sarif, text
+from gradproof._cli.gate_outputs import github, html, json, junit, markdown, sarif, text
 from gradproof._cli.trouble import Mistake
 from gradproof._gate.result import GateResult
 
@@ -22,6 +22,8 @@ class Writer:
 
     meaning: str
     write: Callable[[GateResult], str]
+    evidence: bool = False
+    """Whether it draws the numbers behind each verdict, which the checks must then bring along."""
 
 
 WRITERS: Final = {
@@ -31,6 +33,7 @@ WRITERS: Final = {
     "sarif": Writer("SARIF 2.1.0, for code scanning", sarif.write),
     "github": Writer("annotations that GitHub shows beside the lines", github.write),
     "markdown": Writer("a summary for a job or a pull request", markdown.write),
+    "html": Writer("one offline page with every picture", html.write, evidence=True),
 }
 
 
