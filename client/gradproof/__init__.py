@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         TargetError,
     )
     from gradproof._expression import expression
+    from gradproof._prepared import Prepared, prepare
     from gradproof._program import Program
     from gradproof._report import (
         CheckedPoint,
@@ -88,6 +89,8 @@ _HOME = {
         "_errors",
     ),
     "expression": "_expression",
+    "Prepared": "_prepared",
+    "prepare": "_prepared",
     "Program": "_program",
     **dict.fromkeys(
         (
@@ -124,6 +127,7 @@ __all__ = [
     "LimitError",
     "Location",
     "NotFoundError",
+    "Prepared",
     "Program",
     "Proof",
     "Report",
@@ -142,6 +146,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "prepare",
     "replay",
     "testing",
     "trace",
@@ -181,6 +186,8 @@ def _load(name: str) -> Any:
             from gradproof import _errors as module
         case "_expression":
             from gradproof import _expression as module
+        case "_prepared":
+            from gradproof import _prepared as module
         case "_program":
             from gradproof import _program as module
         case "_report":

@@ -7,7 +7,7 @@ imported when the first call is made.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gradproof_proto.v1 import catalogue_pb2 as cat
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import derivative_pb2 as der
+from gradproof_proto.v1 import program_pb2 as pb
 
 from gradproof._errors import GradproofError, ServiceFault, fault
 from gradproof._transport import AnswerProbe
@@ -134,6 +135,15 @@ class EmbeddedTransport:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def warm(
+    program: pb.Program, point: Mapping[str, Any], kind: Any, wrt: Sequence[str], threads: int
+) -> tuple[Callable[..., Sequence[Any]], tuple[int, ...]]:
+    """A program made ready to be called with arrays, and the positions of the inputs it differentiates by."""
+    from gradproof_service.server.warm import warm as ready
+
+    return _guarded(ready, program, point, kind, wrt, threads)
 
 
 def code_digest() -> str:
