@@ -56,7 +56,7 @@ def _seen(view: View, k: int) -> Seen | None:
 
 
 def _worst(x: Array) -> float:
-    return float(x.reshape(-1)[int(np.argmax(np.abs(x)))])
+    return float(x.reshape(-1)[int(np.argmax(np.abs(x)))]) if x.size else 0.0
 
 
 ARC_EDGE = Rule(

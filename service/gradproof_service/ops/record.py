@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, Protocol, cast
 
 import numpy as np
 
-from gradproof_service.arrays import Array, Shape, Type
+from gradproof_service.arrays import Array, Frozen, Shape, Type
 
 Attrs = Mapping[str, Any]
 """Attribute values: bool, int, float, str, tuples of them, numpy dtypes, functions."""
@@ -272,6 +272,10 @@ def attrs_key(attrs: Attrs) -> tuple[Any, ...]:
     return tuple(sorted([(k, v, repr(v)) for k, v in attrs.items()])) if attrs else ()
 
 
+_DATA: Final = (str, bytes, bool, int, float, tuple, list, np.dtype, Frozen)
+"""What an attribute can be that names no function."""
+
+
 def _checked(a: Attr, value: Any) -> Any:
     """The attribute's value in its one spelling, or `IllTyped`."""
     if value is None:
@@ -296,9 +300,11 @@ def _checked(a: Attr, value: Any) -> Any:
         case "dtype":
             try:
                 return np.dtype(cast("Any", value))
-            except TypeError:
+            except (TypeError, ValueError):
                 pass
-        case "function" | "array":
+        case "array" if isinstance(value, Frozen):
+            return value
+        case "function" if not isinstance(value, _DATA):
             return value
         case "functions" if isinstance(value, tuple | list):
             return tuple(value)
