@@ -6,8 +6,9 @@ derivative goes. A run evaluates the gradients a block of lanes at a time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,14 @@ BLOCK = 1 << 14
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Lanes of one scalar gradient: where each variable is read (in `sources` by number, or in an array of its own)."""
+    """Lanes of one scalar gradient.
+
+    `reads` are the variables it looks at: number, source (in `sources` by number, or an array of its own) and places there.
+    """
 
     lanes: int
     gradient: Stretch
-    reads: tuple[tuple[int, Places, Array | None], ...]
+    reads: tuple[tuple[int, int, Places, Array | None], ...]
     to: InOrder | OneByOne
 
 
@@ -69,20 +73,33 @@ class Local:
 
 
 def _fill(data: Array, run: _Run, held: Sequence[Array], tick: Tick) -> None:
-    sources = [(held[k] if own is None else own, at) for k, at, own in run.reads]
-    fixed = [read(x, at, 0, 1) if alone(at) else None for x, at in sources]
-    moving = [(i, x, at) for i, (x, at) in enumerate(sources) if not alone(at)]
-    values = run.gradient.numbers(fixed)
-    at = run.to.first if isinstance(run.to, InOrder) else 0
-    for start in range(0, run.lanes, run.gradient.lanes):
-        stop = min(run.lanes, start + run.gradient.lanes)
+    """All entries of one run, a block of lanes at a time."""
+    stretch = run.gradient
+    fixed: list[Array | None] = [None] * len(stretch.graph.inputs)
+    moving: list[tuple[int, Array, Places]] = []
+    for i, k, at, own in run.reads:
+        x = held[k] if own is None else own
+        if alone(at):
+            fixed[i] = read(x, at, 0, 1)
+        else:
+            moving.append((i, x, at))
+    values = stretch.numbers(fixed)
+    lay = _laying(data, run, values)
+    for start in range(0, run.lanes, stretch.lanes):
+        stop = min(run.lanes, start + stretch.lanes)
         for i, x, places in moving:
             values[i] = read(x, places, start, stop)
-        if isinstance(run.to, InOrder):
-            at = _lay(data, at, run, values, start, stop)
-        else:
-            _place(data, run, values, run.to, start, stop)
+        lay(start, stop)
         tick()
+
+
+def _laying(data: Array, run: _Run, values: list[Any]) -> Callable[[int, int], None]:
+    """`lay(start, stop)`: the derivatives of these lanes into their places; blocks come in order."""
+    if isinstance(run.to, OneByOne):
+        return partial(_place, data, run, values, run.to)
+    if run.to.held is None:
+        return partial(_lay, data, run, values, run.to)
+    return _Selecting(data, run, values, run.to, run.to.held)
 
 
 def local(graph: Graph, wrt: tuple[int, ...], out: int, inputs: Sequence[Array]) -> Local:
@@ -122,21 +139,25 @@ def local(graph: Graph, wrt: tuple[int, ...], out: int, inputs: Sequence[Array])
 
 
 def _run(group: Lanes, gradient: Graph, part: Part, needed: dict[int, int]) -> _Run:
-    reads = tuple(_reading(leaf, part.lanes, needed) for leaf in group.leaves)
     lanes = len(group.rows if part.lanes is None else part.lanes)
-    row = max([1, *(at.width for _, at, _ in reads if isinstance(at, Rowwise))])
+    places = [_places(leaf, part.lanes) for leaf in group.leaves]
+    row = max([1, *(at.width for at in places if isinstance(at, Rowwise))])
     block = min(max(1, BLOCK // row) * row, lanes)
-    lanewise = tuple(not alone(at) for _, at, _ in reads)
-    return _Run(lanes, Stretch(gradient, lanewise, block), reads, part.to)
+    stretch = Stretch(gradient, tuple(not alone(at) for at in places), block)
+    reads = tuple((i, *_source(group.leaves[i], needed), places[i]) for i in stretch.reads)
+    return _Run(lanes, stretch, tuple((i, k, at, own) for i, k, own, at in reads), part.to)
 
 
-def _reading(
-    leaf: Leaf, lanes: Array | None, needed: dict[int, int]
-) -> tuple[int, Places, Array | None]:
-    at = leaf.at if lanes is None or len(leaf.at) == 1 else leaf.at[lanes]
+def _places(leaf: Leaf, lanes: Array | None) -> Places:
+    """Where the lanes read a variable."""
+    return places_of(leaf.at if lanes is None or len(leaf.at) == 1 else leaf.at[lanes])
+
+
+def _source(leaf: Leaf, needed: dict[int, int]) -> tuple[int, Array | None]:
+    """What a variable is read from: a value of the graph by its number in `needed`, or an array of its own."""
     if leaf.given is not None:
-        return 0, places_of(at), leaf.given
-    return needed.setdefault(leaf.value, len(needed)), places_of(at), None
+        return 0, leaf.given
+    return needed.setdefault(leaf.value, len(needed)), None
 
 
 def _selected(graph: Graph, values: list[int]) -> Graph:
@@ -147,26 +168,38 @@ def _selected(graph: Graph, values: list[int]) -> Graph:
     )  # fmt: skip
 
 
-def _lay(data: Array, at: int, run: _Run, values: list[Any], start: int, stop: int) -> int:
-    """The derivatives side by side from entry `at` on; the entry behind the last."""
-    assert isinstance(run.to, InOrder)
-    held = None if run.to.held is None else run.to.held[start:stop]
-    whole = held is None or bool(held.all())
-    shape = (stop - start, len(run.to.back))
-    table = (
-        data[at : at + shape[0] * shape[1]].reshape(shape) if whole else np.empty(shape, data.dtype)
-    )
-    run.gradient.run(values, [table[:, j] for j in run.to.back])
-    if whole:
-        return at + table.size
-    kept = table[held]
-    data[at : at + len(kept)] = kept
-    return at + len(kept)
+def _lay(data: Array, run: _Run, values: list[Any], to: InOrder, start: int, stop: int) -> None:
+    """The derivatives of these lanes side by side."""
+    count = len(to.back)
+    first = to.first + start * count
+    table = data[first : first + (stop - start) * count].reshape(stop - start, count)
+    columns = [table[:, j] for j in to.back]
+    run.gradient.fill(values, columns)
+    run.gradient.run(values, columns)
+
+
+class _Selecting:
+    """Derivatives side by side in a table that stays in the cache; what is held of it goes to the entries behind the last."""
+
+    def __init__(self, data: Array, run: _Run, values: list[Any], to: InOrder, held: Array) -> None:
+        self._data, self._run, self._values, self._held = data, run, values, held
+        self._at = to.first
+        table = np.empty((run.gradient.lanes, len(to.back)), data.dtype)
+        self._table, self._columns = table, [table[:, j] for j in to.back]
+        run.gradient.fill(values, self._columns)
+
+    def __call__(self, start: int, stop: int) -> None:
+        size = stop - start
+        self._run.gradient.run(self._values, [c[:size] for c in self._columns])
+        kept = self._table[:size][self._held[start:stop]]
+        self._data[self._at : self._at + len(kept)] = kept
+        self._at += len(kept)
 
 
 def _place(data: Array, run: _Run, values: list[Any], to: OneByOne, start: int, stop: int) -> None:
     """Each derivative added to its entry; within one variable no entry is met twice."""
     table = np.empty((len(to.places), stop - start), data.dtype)
+    run.gradient.fill(values, list(table))
     run.gradient.run(values, list(table))
     for value, places in zip(table, to.places, strict=True):
         at = places[start:stop]

@@ -41,6 +41,13 @@ class Stretch:
         self._kinds: list[np.dtype[Any]] = []
         self._idle: list[list[Array]] = []
         self._bind([s for s in prepared.steps if s.any_batched])
+        written = {c.result for c in self._calls}
+        rest = [(k, v) for k, v in enumerate(graph.outputs) if k not in written]
+        self._same = [(k, v) for k, v in rest if not prepared.batched[v]]
+        self._left = [(k, v) for k, v in rest if prepared.batched[v]]
+        looked_at = {v for s in prepared.steps for v in s.operands} | set(graph.outputs)
+        self.reads = tuple(i for i in range(len(lanewise)) if i in looked_at)
+        """The inputs that some result depends on."""
 
     def numbers(self, xs: Sequence[Array | None]) -> list[Any]:
         """The values that no lane changes, by id; None for the others and for lanewise inputs."""
@@ -51,7 +58,7 @@ class Stretch:
         return values
 
     def run(self, values: list[Any], results: Sequence[Array]) -> None:
-        """All lanes of the stretch: inputs are in `values` by id, each result is written into its array."""
+        """All lanes of the stretch: inputs are in `values` by id, each result that differs by lane is written into its array."""
         buffers = (
             self._idle.pop()
             if self._idle
@@ -67,11 +74,14 @@ class Stretch:
             out = results[result] if result >= 0 else held[buffer]
             tied(into, xs, out)()
             values[step.first] = out
-        written = {c.result for c in self._calls}
-        for k, v in enumerate(self.graph.outputs):
-            if k not in written:
-                results[k][...] = values[v]
+        for k, v in self._left:
+            results[k][...] = values[v]
         self._idle.append(buffers)
+
+    def fill(self, values: list[Any], results: Sequence[Array]) -> None:
+        """The results that no lane changes, for any number of lanes; `run` writes the others."""
+        for k, v in self._same:
+            results[k][...] = values[v]
 
     def _put(self, values: list[Any], step: Step, made: Any) -> None:
         if len(step.site.outs) == 1:
