@@ -30,9 +30,13 @@ def slipped(r: Reading, cone: Sequence[int], tick: Tick) -> tuple[Culprit | None
     """
     found: list[tuple[int, int, str, str]] = []
     lesser: list[int] = []
-    for v in cone:
+    exactly = {
+        v for v in cone
+        if any(a.factor == 1.0 and not a.transposed for a in r.alike.get(v, ()))
+    }  # fmt: skip
+    for v in sorted(cone, key=lambda v: v in exactly):
         tick()
-        exact = any(a.factor == 1.0 and not a.transposed for a in r.alike.get(v, ()))
+        exact = v in exactly
         for code, says, value in _others(r, v):
             mends = r.settles(v, value)
             if mends > exact:
@@ -40,7 +44,7 @@ def slipped(r: Reading, cone: Sequence[int], tick: Tick) -> tuple[Culprit | None
             elif mends:
                 lesser.append(v)
     most = max((mends for mends, *_ in found), default=0)
-    best = [x for x in found if x[0] == most]
+    best = sorted((x for x in found if x[0] == most), key=lambda x: x[1])
     lines = list(dict.fromkeys(v for _, v, _, _ in best))
     if not 1 <= len(lines) <= LINES:
         return None, lesser

@@ -20,8 +20,8 @@ POINTS = 3
 """Points at which everything must match: the given one and seeded ones beside it."""
 NODE_LIMIT = 1000
 ELEMENT_LIMIT = 2e6
-TRIALS = 1500
-"""Most replacements that are put to the proof."""
+RUNS = 40_000
+"""Most steps of the claim that are run again to put replacements to the proof: about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Reading:
     results: list[Result]
     words: Vocabulary
     alike: dict[int, list[Likeness]] = field(default_factory=dict[int, "list[Likeness]"])
-    trials: int = 0
+    runs: int = 0
 
     @property
     def output(self) -> int:
@@ -76,9 +76,8 @@ class Reading:
 
         Zero when the one in question does not, or when an answer that was right comes out wrong.
         """
-        if self.trials >= TRIALS or not self.varies(v):
+        if self.runs >= RUNS or not self.varies(v):
             return 0
-        self.trials += 1
         try:
             changed = self._run_on(v, value, only)
         except _TROUBLE:
@@ -112,6 +111,7 @@ class Reading:
             ]
             if not step.any_batched:
                 return {}
+            self.runs += 1
             outs = call(step, xs)
             for n, out in enumerate(outs if len(step.site.outs) > 1 else (outs,)):
                 if step.first + n != v or only >= 0:
