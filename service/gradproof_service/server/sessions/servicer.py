@@ -34,4 +34,3 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
     async def drain(self, grace_s: float) -> None:
         """Tell every client that the service will stop, and wait until they have left or `grace_s` is over."""
         await self.sessions.drain(grace_s)
-        self.sessions.close()
