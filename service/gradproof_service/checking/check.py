@@ -118,9 +118,9 @@ class Order:
 def _counted(comparisons: Sequence[Comparison], orders: Sequence[Order]) -> list[Comparison]:
     """The comparisons that the verdict rests on.
 
-    Where extended precision settled what float64 left in doubt, and every claim about the pair
-    agrees with what it settled, that the modes themselves are blurred there is told and not held
-    against the claim.
+    Where extended precision or values alone settled what the modes left in doubt, and every claim
+    about the pair agrees with what was settled, that the modes themselves are blurred or no number
+    there is told and not held against the claim.
     """
     settled = {
         (pair.output, pair.input, pair.second_input)
@@ -138,7 +138,7 @@ def _counted(comparisons: Sequence[Comparison], orders: Sequence[Order]) -> list
         if not (
             c.subject is not Source.CLAIM
             and c.verdict is Verdict.INCONCLUSIVE
-            and c.reason == "noise"
+            and c.reason in ("noise", "overflow")
             and (c.output, c.input, c.second_input) in cleared
         )
     ]  # fmt: skip

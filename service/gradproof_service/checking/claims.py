@@ -125,8 +125,8 @@ def _compare(
     forgiven = rtol * np.abs(expected.value)
     if options.rtol is None:
         forgiven = np.maximum(forgiven, expected.blur)
-    forgiven = forgiven + (options.atol or 0.0) + nothing
     forgiven = forgiven * ~_single(judge, claim, o, i, claimed, expected, seeds, rtol, eps)
+    forgiven = forgiven + (options.atol or 0.0) + nothing
     pair = pair_of(judge, claim, o, i)
 
     floor = judge.scene.floor(o, i, expected.value, expected.bar)

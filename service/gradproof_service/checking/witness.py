@@ -28,6 +28,7 @@ from gradproof_service.checking.margins import Edge, reach
 from gradproof_service.checking.reference import Reference, directions_for, push
 from gradproof_service.checking.report import Comparison, Source
 from gradproof_service.checking.scene import Scene
+from gradproof_service.checking.stencil import UNIT_ROUNDOFF
 from gradproof_service.checking.structure import project, tangent_basis
 from gradproof_service.checking.taylor import taylor_rate
 from gradproof_service.transforms.derive import reaches
@@ -189,6 +190,28 @@ def _one_input(
         if groups is not None:
             held[o] = replace(held[o], comparison=groups.told(scene, o, i, held[o].comparison))
         said.comparisons.append(held[o].comparison)
+    if every and basis is None:
+        _fill_in(scene, reference, i, slopes)
+
+
+def _fill_in(scene: Scene, reference: Reference, i: int, slopes: Slopes) -> None:
+    """Entries that are no number in both modes (0 times inf in a saturated unit) take the witness's slope.
+
+    The modes stay undecided there, and are told so; a claim can be held against what values alone show.
+    """
+    at = 0
+    for o in scene.outs:
+        part = slice(at, at + scene.size_out(o))
+        at = part.stop
+        block = reference.blocks[o, i]
+        value, bar = slopes.value[:, part].T, slopes.bar[:, part].T
+        lost = ~np.isfinite(block.value) & np.isfinite(value) & np.isfinite(bar)
+        if lost.any():
+            known = reference.settled.get((o, i), np.zeros(block.value.shape))
+            unit = UNIT_ROUNDOFF * scene.magnitude(o, i)
+            reference.settled[o, i] = np.where(lost, unit, known)
+            block.value = np.where(lost, value, block.value)
+            block.bar = np.where(lost, bar, block.bar)
 
 
 def _at_once(
@@ -340,7 +363,8 @@ def _adopt(
             near = np.abs(mine - value[:, part].T) <= KAPPA * mine_bar
         take = blurred & near & (mine_bar > bar[:, part].T)
         if take.any():
-            doubt = np.where(np.isfinite(block.bar), block.bar, 0.0)
+            unit = UNIT_ROUNDOFF * scene.magnitude(o, i)
+            doubt = np.where(np.isfinite(block.bar), block.bar, unit)
             reference.settled[o, i] = doubt
             block.value[:, rows] = np.where(take, value[:, part].T, mine)
             block.bar[:, rows] = np.where(take, bar[:, part].T, mine_bar)
