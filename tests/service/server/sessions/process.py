@@ -23,7 +23,7 @@ class ServiceProcess:
         file = folder / "gradproof.toml"
         rows = "\n".join(f"{name} = {value}" for name, value in limits.items())
         file.write_text(
-            f'[listen]\naddress = "{self.address}"\n[workers]\ncount = 1\n[limits]\n{rows}\n',
+            f'[listen]\naddress = "{self.address}"\n[workers]\ncount = 1\n[operation]\nlog_calls = false\n[limits]\n{rows}\n',
             encoding="utf-8",
         )
         self._process = subprocess.Popen(
