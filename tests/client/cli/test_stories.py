@@ -130,7 +130,9 @@ def test_lint_tells_what_it_sees() -> None:
     line = ("lint", "log(1 + exp(x))", "--at", "x=[1,2]")
     code, out, _ = gradproof(*line)
     assert code == 0
-    assert out.startswith("! 1 warning: log(1 + exp(x))\n  warning GP308 unstable-softplus (possible)\n")
+    assert out.startswith(
+        "! 1 warning: log(1 + exp(x))\n  warning GP308 unstable-softplus (possible)\n"
+    )
     assert "mend: use softplus(x)" in out
     assert gradproof(*line, "--fail-level", "warning")[0] == 1
     assert gradproof(*line, "--fail-level", "warning", "--exit-zero")[0] == 0
