@@ -39,8 +39,9 @@ class Input:
 class RuleRef:
     """A derivative rule that the program states for a function.
 
-    `claimed_only`: never used to differentiate, only there to be proved. `surrogate`: declared not
-    to be the derivative (a straight-through rule), so a difference is told and not held against it.
+    Rules are proved and never differentiated by. `claimed_only`: the author wants no more than that.
+    `surrogate`: declared not to be the derivative (a straight-through rule), so a difference is told
+    and not held against it.
     """
 
     kind: Literal["jvp", "vjp", "vjp_fwd_bwd"]
