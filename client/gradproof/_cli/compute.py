@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
+from gradproof_proto.sparse import Rows, from_sparse
 from gradproof_proto.tensors import from_tensor
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import derivative_pb2 as der
@@ -20,8 +21,10 @@ from gradproof._cli.json_text import array_record, json_text
 from gradproof._cli.page import page_for, show
 from gradproof._cli.progress import at_work
 from gradproof._cli.report_parts import derivative_name
+from gradproof._cli.sparse_page import sparse_record, sparse_text
 from gradproof._cli.subject import Aimed, aimed, in_our_words
 from gradproof._cli.trouble import AGREES, FINDINGS, USAGE
+from gradproof._differentiate import DENSE_LIMIT
 from gradproof._report import dense, word
 from gradproof._subject import named
 
@@ -50,6 +53,8 @@ class Wanted:
     timeout_s: float | None = None
     server: str = ""
     structure: tuple[str, ...] = ()
+    sparse: bool = False
+    """Sparse whatever the size; large sparse matrices come so by themselves."""
 
 
 def run_compute(wanted: Wanted) -> int:
@@ -83,7 +88,8 @@ def _ask(wanted: Wanted, this: Aimed) -> der.DifferentiateResponse:
             return der.DifferentiateResponse(outputs=answer.outputs, findings=answer.findings)
         request = der.DifferentiateRequest(
             program=this.program.message, point=point, kind=KINDS[wanted.verb],
-            mode=MODES[wanted.mode], options=chk.Options(wrt=wanted.wrt, outputs=wanted.outputs),
+            mode=MODES[wanted.mode], sparse=True, dense_elements=0 if wanted.sparse else DENSE_LIMIT,
+            options=chk.Options(wrt=wanted.wrt, outputs=wanted.outputs),
         )  # fmt: skip
         return transport.differentiate(request, timeout_s=wanted.timeout_s)
 
@@ -99,7 +105,7 @@ def _outputs(wanted: Wanted, outputs: Sequence[Named]) -> int:
 def _derivatives(
     wanted: Wanted, outputs: Sequence[Named], derivatives: Sequence[chk.Derivative]
 ) -> int:
-    arrays = [dense(d) for d in derivatives]
+    found = [from_sparse(d.sparse) if d.HasField("sparse") else dense(d) for d in derivatives]
     if wanted.form == "json":
         record = {
             "outputs": {n: array_record(a) for n, a in outputs},
@@ -107,9 +113,9 @@ def _derivatives(
                 {
                     "kind": word(chk.DerivativeKind, d.kind, "DERIVATIVE_KIND_"),
                     "output": d.output, "input": d.input, "second_input": d.second_input,
-                    **array_record(a),
+                    **(sparse_record(a) if isinstance(a, Rows) else array_record(a)),
                 }
-                for d, a in zip(derivatives, arrays, strict=True)
+                for d, a in zip(derivatives, found, strict=True)
             ],
         }  # fmt: skip
         deliver(json_text(record), wanted.out)
@@ -122,18 +128,23 @@ def _derivatives(
             )
             for d in derivatives
         ]
-        deliver(_text(list(zip(names, arrays, strict=True))), wanted.out)
-    return AGREES if all(np.isfinite(a).all() for a in arrays) else FINDINGS
+        deliver(_text(list(zip(names, found, strict=True))), wanted.out)
+    values = [a.values if isinstance(a, Rows) else a for a in found]
+    return AGREES if all(np.isfinite(a).all() for a in values) else FINDINGS
 
 
-def _text(named: Sequence[Named]) -> str:
+def _text(named: Sequence[tuple[str, np.ndarray[Any, Any] | Rows]]) -> str:
     """One array as it is; several as `name = array`, so that the numbers stay easy to cut out."""
     width = page_for().width
     if len(named) == 1:
-        return numbers.full(named[0][1], width) + "\n"
+        return _numbers(named[0][1], width) + "\n"
     parts: list[str] = []
     for name, array in named:
-        text = numbers.full(array, width - len(name) - 3)
+        text = _numbers(array, width - len(name) - 3)
         indent = "\n" + " " * (len(name) + 3)
         parts += f"{name} = {indent.join(text.splitlines())}".splitlines()
     return "".join(line.rstrip() + "\n" for line in parts)
+
+
+def _numbers(array: np.ndarray[Any, Any] | Rows, width: int) -> str:
+    return sparse_text(array) if isinstance(array, Rows) else numbers.full(array, width)

@@ -15,6 +15,7 @@ from gradproof._cli.commands.options import (
     Out,
     Outputs,
     Server,
+    Sparse,
     Structures,
     Target,
     Timeout,
@@ -50,24 +51,46 @@ def grad(
 @family.command(epilog=CODES, rich_help_panel=NUMBERS)
 def jacobian(
     target: Target, *, at: At = None, wrt: Wrt = None, output: Outputs = None, mode: Mode = "auto",
-    structure: Structures = None, form: Format = "text", out: Out = None, timeout: Timeout = None,
-    server: Server = "",
+    structure: Structures = None, sparse: Sparse = False, form: Format = "text", out: Out = None,
+    timeout: Timeout = None, server: Server = "",
 ) -> Work:  # fmt: skip
     """Print the Jacobian of a function, of shape (*output.shape, *input.shape)."""
     return _derivative(
-        "jacobian", target, at, wrt, output, mode, structure, form, out, timeout, server
+        "jacobian",
+        target,
+        at,
+        wrt,
+        output,
+        mode,
+        structure,
+        form,
+        out,
+        timeout,
+        server,
+        sparse=sparse,
     )
 
 
 @family.command(epilog=CODES, rich_help_panel=NUMBERS)
 def hessian(
     target: Target, *, at: At = None, wrt: Wrt = None, output: Outputs = None, mode: Mode = "auto",
-    structure: Structures = None, form: Format = "text", out: Out = None, timeout: Timeout = None,
-    server: Server = "",
+    structure: Structures = None, sparse: Sparse = False, form: Format = "text", out: Out = None,
+    timeout: Timeout = None, server: Server = "",
 ) -> Work:  # fmt: skip
     """Print the Hessian of a function with one number as output."""
     return _derivative(
-        "hessian", target, at, wrt, output, mode, structure, form, out, timeout, server
+        "hessian",
+        target,
+        at,
+        wrt,
+        output,
+        mode,
+        structure,
+        form,
+        out,
+        timeout,
+        server,
+        sparse=sparse,
     )
 
 
@@ -75,11 +98,11 @@ def _derivative(
     verb: Literal["grad", "jacobian", "hessian"], target: str, at: list[str] | None,
     wrt: list[str] | None, output: list[str] | None, mode: Literal["auto", "forward", "reverse"],
     structure: list[str] | None, form: Literal["text", "json"], out: Path | None, timeout: float | None,
-    server: str,
+    server: str, *, sparse: bool = False,
 ) -> Work:  # fmt: skip
     from gradproof._cli.compute import Wanted, run_compute
 
     names = (tuple(at or ()), tuple(wrt or ()), tuple(output or ()))
     kinds = tuple(structure or ())
-    wanted = Wanted(verb, target, *names, mode, form, out, timeout, server, kinds)
+    wanted = Wanted(verb, target, *names, mode, form, out, timeout, server, kinds, sparse)
     return partial(run_compute, wanted)

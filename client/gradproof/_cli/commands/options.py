@@ -81,6 +81,13 @@ Structures = Annotated[
         help="what an input is: S=spd, symmetric, lower, upper, positive, simplex, orthogonal; may be repeated",
     ),
 ]  # fmt: skip
+Sparse = Annotated[
+    bool,
+    typer.Option(
+        "--sparse",
+        help="print only what is not structurally zero; large sparse matrices are printed so by themselves",
+    ),
+]
 Suppress = Annotated[
     list[str] | None,
     typer.Option(
