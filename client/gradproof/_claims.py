@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from gradproof_proto.tensors import from_tensor
 from gradproof_proto.v1 import check_pb2 as pb
 from gradproof_proto.v1 import program_pb2
 
-from gradproof._arguments import Arguments
+from gradproof._arguments import Arguments, Array
 from gradproof._claim_parts import Around, as_numbers, by_input, by_output, make_claim
 from gradproof._errors import RequestError
 from gradproof._expression import expression
@@ -80,7 +81,8 @@ def claims(
         claim = expression(claim, inputs=())
     if isinstance(claim, Program):
         values = _program_values(claim, arguments, transport, timeout_s)
-        return Claimed(_values(values, kind, around))
+        found = _values(values[0] if len(values) == 1 else values, kind, around)
+        return Claimed(found, _own_recording(claim, values, found, subject))
     if callable(claim):
         found = _function_values(claim, kind, around, everything)
         location = _location(claim)
@@ -129,6 +131,19 @@ def _recording(
     from gradproof._tracing.claim import traced_claim
 
     return traced_claim(claim, around, everything, found)
+
+
+def _own_recording(
+    claim: Program, values: Sequence[Array], found: Sequence[pb.Claim], subject: Subject
+) -> program_pb2.Program | None:
+    """A claim that is a program is its own recording, when it is one function; says which output each claim is."""
+    if subject.program is None or len(claim.message.functions) != 1:
+        return None
+    for message in found:
+        claimed = from_tensor(message.values.value)
+        same = (k for k, v in enumerate(values) if np.array_equal(v, claimed, equal_nan=True))
+        message.result_index = next(same, 0)
+    return claim.message
 
 
 def _values(claim: Any, kind: str | None, around: Around) -> list[pb.Claim]:
@@ -219,8 +234,8 @@ def _location(function: Any) -> pb.SourceLocation:
 
 def _program_values(
     program: Program, arguments: Arguments, transport: Transport, timeout_s: float | None
-) -> Any:
-    """A claim given as a program or expression of (some of) the same inputs, evaluated at the point."""
+) -> tuple[Array, ...]:
+    """The outputs of a claim given as a program or expression of (some of) the same inputs, at the point."""
     point = dict(zip(arguments.names, arguments.values, strict=True))
     missing = [name for name in program.inputs if name not in point]
     if missing:
@@ -228,5 +243,4 @@ def _program_values(
             f"claim: it reads {missing[0]!r}, the function has {', '.join(point)}; use the same names"
         )
     chosen = named(program.inputs, [point[n] for n in program.inputs])
-    values = tuple(a for _, a in run(transport, program, chosen, timeout_s))
-    return values[0] if len(values) == 1 else values
+    return tuple(a for _, a in run(transport, program, chosen, timeout_s))

@@ -162,3 +162,19 @@ def test_equal_lines_are_told_apart() -> None:
     named = lines_of(softmax, softmax_vjp, "vjp", X)
     assert 4 in named
     assert 3 not in named
+
+
+def test_a_claim_that_is_an_expression_is_walked() -> None:
+    """An expression of some of the inputs: what is wrong in it is told by the node."""
+    report = gp.check(
+        gp.expression("sum(sin(x) * y)"), at={"x": X, "y": X + 1}, wrt=["x"],
+        claim="(cos(x) - sin(x)**3) * y",
+    )  # fmt: skip
+    (found,) = [f for f in report.findings if f.code == "GP800"]
+    assert "in the claim subtract#" in found.cause
+    report = gp.check(
+        gp.expression("sum(sin(x) * exp(y))"), at={"x": X, "y": X + 1}, wrt=["y"],
+        claim="sin(y) * exp(y)",
+    )  # fmt: skip
+    (found,) = [f for f in report.findings if f.code == "GP800"]
+    assert "in the claim" in found.cause

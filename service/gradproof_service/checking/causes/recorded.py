@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from gradproof_service.arrays import Array, type_of, type_of_array
+from gradproof_service.arrays import Array, Type, type_of, type_of_array
 from gradproof_service.checking.report import Kind
 from gradproof_service.checking.scene import Scene
 from gradproof_service.graph.builder import Builder
@@ -23,22 +24,42 @@ def recorded(
 ) -> tuple[Graph | None, tuple[Array, ...] | None]:  # fmt: skip
     """Function `index` of the program in float64, and its inputs at the point; (None, None) when it does not fit.
 
-    A rule takes more than the function's inputs: one seed, or one for each float output (vjp) or
-    differentiated input (jvp, hvp), of which all are zero but that of the claim.
+    A claim that is a program may read fewer inputs, by their names. A rule takes more than the
+    function's inputs: one seed, or one for each float output (vjp) or differentiated input (jvp,
+    hvp), of which all are zero but that of the claim.
     """
     if program is None or not 0 <= index < len(program.functions):
         return None, None
     function = program.functions[index]
     given = [*scene.inputs, *_seeds(scene, kind, o, i, seeds, len(function.inputs))]
-    if len(function.inputs) != len(given):
-        return None, None
     count = len(scene.inputs)
     types = [type_of(t.dtype, t.shape) for t in scene.original.input_types]
     types += [type_of_array(x) for x in given[count:]]
-    graph, _ = type_program(replace(program, entry=index), types)
+    named = [x.name for x in function.inputs]
+    names = list(scene.graph.inputs)
+    if len(named) == len(given):
+        read = list(range(len(given)))
+    elif seeds is None and set(named) <= set(names):
+        read = [names.index(name) for name in named]
+    else:
+        return None, None
+    graph, _ = type_program(replace(program, entry=index), [types[k] for k in read])
     if graph is None:
         return None, None
-    return upcast(apart(graph, function)), tuple(np.asarray(x) for x in given)
+    graph = apart(graph, function)
+    if len(read) < len(given):
+        graph = _taking(graph, names, types, read)
+    return upcast(graph), tuple(np.asarray(x) for x in given)
+
+
+def _taking(
+    graph: Graph, names: Sequence[str], types: Sequence[Type], read: Sequence[int]
+) -> Graph:
+    """The graph of some of the function's inputs as one that takes all of them."""
+    xp = Builder(graph.name)
+    given = [xp.input(name, t) for name, t in zip(names, types, strict=True)]
+    ids = xp.copy(graph, [given[k] for k in read])
+    return xp.finish([xp.value(ids[v]) for v in graph.outputs], graph.output_names)
 
 
 def _seeds(
