@@ -6,9 +6,10 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from gradproof_proto.v1 import derivative_pb2 as der
+
 from gradproof_service.server.deadline import Deadline
 from gradproof_service.server.messages import read_message
-from gradproof_service.server.methods import METHODS
 from gradproof_service.server.sessions.registry import Sessions
 from gradproof_service.server.sessions.session import Read, Write
 
@@ -18,31 +19,30 @@ if TYPE_CHECKING:
 
 async def serve(application: Application, read: Read, write: Write) -> None:
     """Hold one session of this process until its client leaves."""
-    compute = LocalCompute(application)
+    checks = LocalChecks(application)
     blobs: Any = application.blobs
-    sessions = Sessions(compute, blobs, application.limits)
+    sessions = Sessions(checks, blobs, application.limits)
     try:
         await sessions.serve(read, write)
     finally:
         sessions.close()
-        compute.close()
+        checks.close()
 
 
-class LocalCompute:
-    """The part of `Compute` that sessions use; work that nobody waits for ends at its next tick."""
+class LocalChecks:
+    """Checks one at a time; work that nobody waits for ends at its next tick."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
         self._pool = ThreadPoolExecutor(1, "gradproof-check")
 
-    async def call(self, method: str, request: bytes, deadline: Deadline) -> bytes:
-        """The answer of one handler; raises what the handler raises."""
-        row = METHODS[method]
+    async def check(self, request: bytes, deadline: Deadline, uri: str, version: int) -> bytes:
+        """The answer to a CheckRequest; raises what the application raises."""
 
         def work() -> bytes:
             deadline.tick()
-            handler = getattr(self._application, row.name)
-            return handler(read_message(row.request, request), deadline.tick).SerializeToString()
+            asked = read_message(der.CheckRequest, request)
+            return self._application.check(asked, deadline.tick).SerializeToString()
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)

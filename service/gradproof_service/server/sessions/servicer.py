@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from gradproof_proto.v1 import session_pb2 as ses
 from gradproof_proto.v1 import session_pb2_grpc
 
+from gradproof_service.server.compute import STORY, Compute, Story
+from gradproof_service.server.deadline import Deadline
 from gradproof_service.server.servicers import Calls
 from gradproof_service.server.sessions.registry import Sessions
 
 Context = Any
+_log = logging.getLogger("gradproof.sessions")
+
+
+class WorkerChecks:
+    """Checks by the workers of the service; each that did not go smoothly leaves a line in the log."""
+
+    def __init__(self, compute: Compute) -> None:
+        self._compute = compute
+
+    async def check(self, request: bytes, deadline: Deadline, uri: str, version: int) -> bytes:
+        """The answer to a CheckRequest; raises what `Compute` raises."""
+        story = Story()
+        STORY.set(story)
+        try:
+            return await self._compute.call("check", request, deadline)
+        finally:
+            _log.log(
+                logging.INFO if story.attempts > 1 else logging.DEBUG,
+                "a document was checked",
+                extra={
+                    "document": uri,
+                    "version": version,
+                    "attempts": story.attempts,
+                    "worker": story.worker,
+                },
+            )
 
 
 class SessionServicer(session_pb2_grpc.SessionServiceServicer):
@@ -18,7 +47,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self.sessions = Sessions(calls.compute, calls.blobs, calls.limits)
+        self.sessions = Sessions(WorkerChecks(calls.compute), calls.blobs, calls.limits)
 
     async def Open(self, request_iterator: Any, context: Context) -> None:  # noqa: D102, N802
         requests = aiter(request_iterator)
