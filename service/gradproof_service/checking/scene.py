@@ -7,7 +7,7 @@ precision costs enters as an allowance for rounding, never as a different functi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -52,6 +52,9 @@ class Scene:
     gradient_of: str = ""
     """Set when the graph is a gradient: the output it is the gradient of. Its outputs are then
     the gradients by `wrt` in order, and its Jacobian blocks are Hessian blocks."""
+    _wide: list[list[Array]] = field(
+        init=False, repr=False, compare=False, default_factory=list[list[Array]]
+    )
 
     def pair(self, o: int, i: int, subject: Source, against: Source) -> Pair:
         """The names under which output o by input i is reported."""
@@ -121,7 +124,9 @@ class Scene:
 
     def magnitude(self, o: int, i: int) -> float:
         """|output o| over |input i| at the point: the slope of a function that follows its input."""
-        value = evaluate(self.graph, self.inputs, tick=self.tick)[o]
+        if not self._wide:
+            self._wide.append(evaluate(self.graph, self.inputs, tick=self.tick))
+        value = self._wide[0][o]
         size = np.abs(value[np.isfinite(value)]).max(initial=0.0)
         return float(size / self.scale(i).max(initial=np.finfo(np.float64).tiny))
 
