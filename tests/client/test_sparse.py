@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradproof as gp
@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.typing import NDArray
+
+from tests.service.server.harness import ServerThread
 
 Array = NDArray[Any]
 
@@ -94,3 +96,32 @@ def test_too_many_entries_are_refused_in_one_sentence() -> None:
     """A Jacobian whose structure has more entries than the limit is refused before it is formed."""
     with pytest.raises(gp.LimitError, match="products with seeds"):
         gp.jacobian(lambda x: np.cumsum(x) * np.sum(x), at=(np.ones(100_000),), sparse=True)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[gp.Client]:
+    """A client of a service behind a socket."""
+    with ServerThread() as server, gp.connect(server.address) as client:
+        yield client
+
+
+def test_over_a_socket_it_is_the_same(client: gp.Client) -> None:
+    """The matrix that arrives over the network, large parts as blobs, is the one computed here, bit for bit."""
+    x = numbers(150_000)
+    far = client.jacobian(burgers, at=(x,))
+    near = gp.jacobian(burgers, at=(x,))
+    assert far.data.nbytes + far.indices.nbytes > 4 << 20
+    assert far.shape == near.shape
+    for a, b in ((far.data, near.data), (far.indices, near.indices), (far.indptr, near.indptr)):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_large_sparse_claim_travels(client: gp.Client) -> None:
+    """A claim of several megabytes is put as blobs and compared there; one wrong entry is named."""
+    x = numbers(150_000)
+    claim = gp.jacobian(burgers, at=(x,))
+    assert client.check(burgers, at=(x,), claim=claim, claim_kind="jacobian").verdict == "agrees"
+    claim.data[200_001] *= 1.0001
+    report = client.check(burgers, at=(x,), claim=claim, claim_kind="jacobian")
+    assert report.verdict == "disagrees"
+    assert report.comparisons[-1].worst_index == (200_001 // 3, 200_001 // 3 + 200_001 % 3)
