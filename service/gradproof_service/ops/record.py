@@ -188,6 +188,8 @@ class Op:
     """The kernel sums products inside, so rounding scales with the operands' magnitudes."""
     ulps: float = 1.0
     """Bound of the kernel's own rounding, in units of u times the result; 0 when exact."""
+    long_ulps: float = 0.0
+    """The same where another kernel serves long arrays (`ufunc` is None at such sites), if one does."""
     normwise: bool = False
     """With `accumulates`: the kernel is accurate relative to each matrix's largest entry only (an
     SVD), not relative to each entry."""
@@ -198,7 +200,8 @@ class Op:
     """Which elements of each operand an output element depends on (see `ops.reads`), so that sparse
     Jacobians are known before they are computed; None: its own where elementwise, else all of them."""
     ufunc: Any = None
-    """The NumPy ufunc that is the kernel wherever it gives the declared dtype: called with `out=`."""
+    """The NumPy ufunc that is the kernel wherever it gives the declared dtype: called with `out=`. Or
+    a function of the site that says which one, None where it is none."""
     into: Callable[..., Any] | None = None
     """`(s, out, *xs)`: the kernel writing into `out`, bit for bit the same, no operand being `out`."""
     moves: Literal["", "order", "repeat", "view"] = ""
@@ -217,6 +220,11 @@ class Op:
     family: str = ""
     since: int = 1
     sites: dict[Any, Site] = field(default_factory=dict[Any, Site], repr=False)
+
+    def ulps_at(self, site: Site) -> float:
+        """`ulps` of the kernel that serves this application."""
+        long = self.long_ulps and callable(self.ufunc) and self.ufunc(site) is None
+        return self.long_ulps if long else self.ulps
 
     def jvp_rule(self, operand: int) -> Rule | None:
         """The forward rule of one operand."""

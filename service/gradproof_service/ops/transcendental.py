@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import pi, sqrt
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from gradproof_service.arrays import Array
 from gradproof_service.ops.elementwise import binary, float_result, infer_float, unary
+from gradproof_service.ops.long_trig import cosine, cosine_into, is_long, sine, sine_into
 from gradproof_service.ops.record import Margin, Site
 
 EXP = unary(
@@ -34,14 +36,20 @@ LOG1P = unary(
     margins=(Margin("domain", "x > -1", lambda s, xs, ys: xs[0] + 1),),
 )  # fmt: skip
 
-SIN = unary(
-    "sin", "sine of x in radians", "y = sin x;  dy = cos x dx", np.sin,
-    lambda xp, x, y: xp.cos(x), domain=(-6.0, 6.0), analytic=True, scalar="sin({0})",
+SIN = replace(
+    unary(
+        "sin", "sine of x in radians", "y = sin x;  dy = cos x dx", np.sin,
+        lambda xp, x, y: xp.cos(x), domain=(-6.0, 6.0), analytic=True, scalar="sin({0})",
+    ),
+    kernel=sine, into=sine_into, ufunc=lambda s: None if is_long(s) else np.sin, long_ulps=5.0,
 )  # fmt: skip
 
-COS = unary(
-    "cos", "cosine of x in radians", "y = cos x;  dy = -sin x dx", np.cos,
-    lambda xp, x, y: -xp.sin(x), domain=(-6.0, 6.0), analytic=True, scalar="cos({0})",
+COS = replace(
+    unary(
+        "cos", "cosine of x in radians", "y = cos x;  dy = -sin x dx", np.cos,
+        lambda xp, x, y: -xp.sin(x), domain=(-6.0, 6.0), analytic=True, scalar="cos({0})",
+    ),
+    kernel=cosine, into=cosine_into, ufunc=lambda s: None if is_long(s) else np.cos, long_ulps=7.0,
 )  # fmt: skip
 
 
@@ -55,6 +63,7 @@ TAN = unary(
     lambda xp, x, y: xp.square(y) + 1.0, domain=(-1.25, 1.25), analytic=True, ulps=2.0, scalar="tan({0})",
     margins=(Margin("domain", "x is no odd multiple of pi/2", _to_pole),),
 )  # fmt: skip
+
 
 def _inside_one(s: Site, xs: tuple[Array, ...], ys: tuple[Array, ...]) -> Array:
     """How far x lies inside [-1, 1]."""

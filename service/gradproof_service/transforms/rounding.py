@@ -154,8 +154,8 @@ def _perturbed(step: Step, xs: list[Any], draw: _Draw, tick: Tick) -> Any:
     if not op.ulps:
         return y
     if len(site.outs) == 1:
-        return draw.shaken(y, op.ulps)
-    return tuple(draw.shaken(part, op.ulps) for part in y)
+        return draw.shaken(y, op.ulps_at(site))
+    return tuple(draw.shaken(part, op.ulps_at(site)) for part in y)
 
 
 class _Draw:

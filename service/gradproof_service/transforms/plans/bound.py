@@ -122,7 +122,7 @@ class Bound:
         strides = None
         if not all(x.flags.c_contiguous for x in xs):
             strides = layout(np.asarray(call(step, list(xs))))
-        if strides is None and op.batching == "elementwise" and function is op.ufunc:
+        if strides is None and op.batching == "elementwise" and isinstance(function, np.ufunc):
             self._free_for(n, step)
         self._calls.append(tied(function, args, self._allot(first, strides)))
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from gradproof_service.arrays import Array
-from gradproof_service.ops.record import Op, Site
+from gradproof_service.ops.record import Site
 from gradproof_service.ops.reduction import LEAF
 from gradproof_service.transforms.evaluate import Step
 
@@ -19,8 +19,9 @@ Call = Callable[[], Any]
 def writes_in_place(step: Step) -> Callable[..., Any] | None:
     """`f(*operands, out)` for ops that can write where they are told, None for the others."""
     op, site = step.site.op, step.site
-    if op.ufunc is not None and _fits(op, site):
-        return op.ufunc
+    ufunc = op.ufunc if op.ufunc is None or isinstance(op.ufunc, np.ufunc) else op.ufunc(site)
+    if ufunc is not None and _natural(ufunc, tuple([t.dtype for t in site.ins])) == site.out.dtype:
+        return ufunc
     if op.into is not None and (not step.any_batched or op.batching == "elementwise"):
         into = op.into
         return lambda *args: into(site, args[-1], *args[:-1])
@@ -43,15 +44,11 @@ def _reducer(name: str, site: Site) -> Callable[..., Any] | None:
 
 @lru_cache(maxsize=4096)
 def _natural(ufunc: Any, ins: tuple[Any, ...]) -> Any:
+    """The dtype that a ufunc gives for these, None when it takes none of them."""
     try:
         return ufunc.resolve_dtypes((*ins, None))[-1]
     except TypeError:
         return None
-
-
-def _fits(op: Op, site: Site) -> bool:
-    """Whether the ufunc alone gives the declared dtype, as the kernel does."""
-    return _natural(op.ufunc, tuple([t.dtype for t in site.ins])) == site.out.dtype
 
 
 def aligned_operands(step: Step, xs: Sequence[Array]) -> list[Array]:
