@@ -9,6 +9,7 @@ import numpy as np
 from gradproof_service.arrays import Array
 from gradproof_service.checking.claims import judge_claim
 from gradproof_service.checking.compare import overall
+from gradproof_service.checking.groups import both_modes
 from gradproof_service.checking.judge import Asker, Judge
 from gradproof_service.checking.margins import Edge, edges
 from gradproof_service.checking.reference import Reference, refer
@@ -150,6 +151,7 @@ def _judge(order: Order, options: Options, program: Program | None, ask: Asker |
 
 def _order(scene: Scene, near: Sequence[Edge], options: Options) -> Order:
     reference = refer(scene, options.tau)
+    both_modes(scene, reference, options.tau)
     said = witness(scene, reference, near, options.tau, options.witness_evaluations)
     return Order(scene, reference, said)
 

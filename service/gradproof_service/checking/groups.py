@@ -8,14 +8,17 @@ the entries times a random direction must be the slope along it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import numpy as np
 
 from gradproof_service.arrays import Array
-from gradproof_service.checking.reference import push
-from gradproof_service.checking.report import Comparison
+from gradproof_service.checking.compare import ROW_FLOOR, compare
+from gradproof_service.checking.reference import Reference, push
+from gradproof_service.checking.report import Comparison, Source
 from gradproof_service.checking.scene import Scene
 from gradproof_service.checking.structure import FREE
+from gradproof_service.checking.unformed import pulled
 from gradproof_service.diagnostic import Fault
 
 GROUPS = 64
@@ -87,11 +90,63 @@ def groups_of(scene: Scene, i: int, budget: int = 0) -> Groups | None:
     A short ladder along each must be within the `budget` of evaluations; 0 is no limit.
     """
     key = ("groups", i, scene.outs)
-    plans = scene.graph.plans
-    if key not in plans:
-        plans[key] = _grouped(scene, i)
-    found: Groups | None = plans[key]
+    point = blake2b(b"".join(np.ascontiguousarray(x).tobytes() for x in scene.inputs)).digest()
+    kept: tuple[bytes, Groups | None] | None = scene.graph.plans.get(key)
+    if (
+        kept is None or kept[0] != point
+    ):  # indices may be another structure, elements have other sizes
+        kept = scene.graph.plans[key] = point, _grouped(scene, i)
+    found = kept[1]
     return None if found is None or 0 < budget < LADDER * found.count else found
+
+
+def both_modes(scene: Scene, reference: Reference, tau: float) -> None:
+    """Where only directions were affordable, hold reverse against forward mode in every entry that groups give; told instead."""
+    if reference.blocks:
+        return
+    for i in scene.wrt:
+        known = known_of(scene, i)
+        for o in scene.outs if known is not None else ():
+            assert known is not None
+            held = _reverse(scene, o, i, known, tau)
+            if held is not None:
+                kept = [
+                    c
+                    for c in reference.comparisons
+                    if (c.output, c.input) != (held.output, held.input)
+                ]
+                reference.comparisons[:] = [*kept, held]
+
+
+def _reverse(scene: Scene, o: int, i: int, known: Known, tau: float) -> Comparison | None:
+    """The entries of output o by input i in reverse mode, one seed for all rows that do not meet; None for too many seeds."""
+    from gradproof_service.transforms.sparsity.colouring import colour
+    from gradproof_service.transforms.sparsity.pattern import of_entries
+
+    start, m = sum(scene.size_out(p) for p in scene.outs[: scene.outs.index(o)]), scene.size_out(o)
+    low, high = np.searchsorted(known.groups.rows, (start, start + m))
+    rows, columns = known.groups.rows[low:high] - start, known.groups.columns[low:high]
+    across = of_entries(columns, rows, scene.size_in(i), m)
+    found = None if int(across.lengths.max(initial=0)) > GROUPS else colour(across)
+    if found is None or not 0 < found.count <= GROUPS:
+        return None
+    seeds = (found.of == np.arange(found.count)[:, None]).astype(np.float64)
+    bars, doubt = pulled(scene, o, i, seeds, None)
+    at = (found.of[rows], columns)
+    top = np.zeros(m)
+    np.maximum.at(top, rows, np.nan_to_num(np.abs(known.value[low:high]), posinf=0.0))
+    held = compare(
+        scene.pair(o, i, Source.REVERSE, Source.FORWARD), bars[at], known.value[low:high],
+        known.bar[low:high] + doubt[at], scale=ROW_FLOOR * top[rows], tau=tau,
+        reason="noise" if np.isfinite(known.value[low:high]).all() else "overflow",
+    ).comparison  # fmt: skip
+
+    def entry(place: tuple[int, ...]) -> tuple[int, ...]:
+        return (
+            entry_index(scene, o, i, int(rows[place[0]]), int(columns[place[0]])) if place else ()
+        )
+
+    return replace(held, worst_index=entry(held.worst_index), wrong=tuple(map(entry, held.wrong)))
 
 
 def entry_index(scene: Scene, o: int, i: int, row: int, column: int) -> tuple[int, ...]:

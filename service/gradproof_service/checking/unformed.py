@@ -31,7 +31,7 @@ def pushed(scene: Scene, o: int, i: int, seeds: Array, eps: float) -> tuple[Arra
     return value[:, part], bar[:, part]
 
 
-def pulled(scene: Scene, o: int, i: int, seeds: Array, eps: float) -> tuple[Array, Array]:
+def pulled(scene: Scene, o: int, i: int, seeds: Array, eps: float | None) -> tuple[Array, Array]:
     """Reverse mode along seeds (S, m) of output o: input i's part (S, n) and its bars."""
     graph = vjp(scene.graph, (i,), (o,))
     rank = scene.graph.types[i].rank

@@ -91,6 +91,11 @@ def single(columns: Array, width: int) -> Pattern:
     )
 
 
+def of_entries(rows: Array, columns: Array, height: int, width: int) -> Pattern:
+    """The pattern of entries in any order."""
+    return _of_matrix(csr_array((np.ones(len(rows), bool), (rows, columns)), shape=(height, width)))
+
+
 def union(patterns: Sequence[Pattern]) -> Pattern:
     """The entries of any of them; one pattern given several times costs nothing."""
     distinct = list({id(p): p for p in patterns}.values())
@@ -126,8 +131,7 @@ def through(read: Array | Lands | None, size: int, operand: Pattern) -> Pattern:
         held = at >= 0
         rows, columns = at[held], read.x.reshape(-1)[held]
         need(len(rows))
-        reads = csr_array((np.ones(len(rows), bool), (rows, columns)), shape=(size, operand.rows))
-        return _product(reads, operand)
+        return _product(of_entries(rows, columns, size, operand.rows).matrix(), operand)
     if not size or not read.size:
         return empty(size, operand.width)
     need(read.size)
