@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def json_text(value: object) -> str:
@@ -32,7 +32,7 @@ def plain(value: Any) -> Any:
 def array_record(array: NDArray[Any]) -> dict[str, object]:
     """An array with its type: every element, nested by axis."""
     return {
-        "dtype": str(np.dtype(array.dtype)),
+        "dtype": str(array.dtype),
         "shape": list(array.shape),
         "value": array.tolist(),
     }

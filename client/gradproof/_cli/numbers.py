@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-Array = NDArray[Any]
+    Array = NDArray[Any]
 
 SHOWN: Final = 10
 """Significant digits of a number in a report."""
@@ -25,7 +25,7 @@ def number(value: float, digits: int = SHOWN) -> str:
 
 def exact(value: Any) -> str:
     """The shortest text that reads back to the same NumPy scalar; a whole float has no `.0`."""
-    text = str(value.item() if value.dtype != np.float32 else value)
+    text = str(value.item() if str(value.dtype) != "float32" else value)
     return text.removesuffix(".0") if value.dtype.kind == "f" else text
 
 
@@ -51,6 +51,8 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 def brief(array: Array, width: int) -> str:
     """An array on one line of at most `width` columns: its elements, its ends, or its shape and size."""
+    import numpy as np
+
     if array.ndim == 0:
         return number(float(array)) if array.dtype.kind == "f" else exact(array[()])
     shape = "x".join(str(n) for n in array.shape)
@@ -71,6 +73,8 @@ def brief(array: Array, width: int) -> str:
 
 def full(array: Array, width: int) -> str:
     """An array as lines: whole up to `WHOLE` elements, beyond that its corners; a scalar exactly."""
+    import numpy as np
+
     if array.ndim == 0:
         return exact(array[()])
     floatmode = "unique" if array.size <= WHOLE else "fixed"
@@ -87,6 +91,8 @@ def place(index: tuple[int, ...]) -> str:
 
 
 def _one_line(array: Array, precision: int) -> str:
+    import numpy as np
+
     text = np.array2string(
         array, max_line_width=10**6, threshold=2 * EDGE, edgeitems=EDGE if array.ndim == 1 else 2,
         separator=", ", formatter={"float_kind": lambda x: number(float(x), precision)},

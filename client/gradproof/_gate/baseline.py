@@ -13,10 +13,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gradproof._errors import RequestError
-from gradproof._gate.arrays import Held
+
+if TYPE_CHECKING:
+    from gradproof._gate.arrays import Held
 
 FORMAT: Final = 1
 SUFFIX: Final = ".toml"
@@ -134,6 +136,8 @@ def committed(folder: Path | None) -> dict[str, Path]:
 
 
 def _measured(given: Mapping[str, Any]) -> Measured:
+    from gradproof._gate.arrays import Held  # with numpy behind it: only where numbers are read
+
     return Measured(
         {name: Held.from_plain(held) for name, held in given.get("at", {}).items()},
         given["program"],

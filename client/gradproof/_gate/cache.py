@@ -9,7 +9,6 @@ import hashlib
 import os
 import platform
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -22,8 +21,6 @@ from gradproof._files import write_whole
 from gradproof._program import PRODUCER_VERSION
 
 Answer = TypeVar("Answer", bound=Message)
-KEPT_S: Final = 30 * 24 * 3600
-"""An entry that was not used for so long is let go."""
 DIGEST_BYTES: Final = 32
 
 
@@ -85,12 +82,3 @@ def _load(kind: type[Answer], path: Path) -> Answer | None:
     except (OSError, DecodeError):
         return None
     return message
-
-
-def prune(folder: Path) -> None:
-    """Let go of entries that nobody used for a month."""
-    oldest = time.time() - KEPT_S
-    for path in folder.glob("*/*"):
-        with suppress(OSError):
-            if path.stat().st_mtime < oldest:
-                path.unlink()

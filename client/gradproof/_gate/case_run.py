@@ -11,8 +11,8 @@ from gradproof._check import run_check
 from gradproof._errors import DeadlineError, GradproofError
 from gradproof._gate.baseline import Baseline, read
 from gradproof._gate.cache import Cache, versions
-from gradproof._gate.cases import Case
-from gradproof._gate.judge import Checked, judge, unreadable
+from gradproof._gate.cases import Case, unreadable
+from gradproof._gate.judge import Checked, judge
 from gradproof._gate.measure import measured
 from gradproof._gate.points import points
 from gradproof._gate.recorder import Asked, NotKept, Recorder

@@ -12,7 +12,9 @@ from typing import Any, Final
 from gradproof._errors import RequestError
 from gradproof._gate.config import CaseTable, Config, Settings
 from gradproof._gate.keys import title
+from gradproof._gate.result import CaseResult, Place
 from gradproof._gate.sources import FunctionSource, functions_of, python_files
+from gradproof._gate.verdicts import UNREADABLE, Verdict
 
 IN_FILE: Final = re.compile(r"(?P<file>[^:]+\.py):(?P<name>[\w.*?\[\]!-]+)")
 IN_MODULE: Final = re.compile(r"(?P<module>[^\W\d][\w.]*):(?P<name>[\w.*?\[\]!-]+)")
@@ -193,3 +195,9 @@ def _read(file: Path) -> tuple[FunctionSource, ...]:
         return functions_of(file)
     except (OSError, SyntaxError):  # the check itself tells what is wrong with it
         return ()
+
+
+def unreadable(case: Case, sentence: str, code: int = UNREADABLE) -> CaseResult:
+    """The result of a case that could not be checked."""
+    at = Place(case.file, case.line)
+    return CaseResult(case.name, Verdict.ERROR, sentence, case.target, case.claim, at, code)

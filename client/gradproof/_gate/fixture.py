@@ -16,9 +16,10 @@ from gradproof._gate.cache import Cache
 from gradproof._gate.case_run import checked_of, propose
 from gradproof._gate.cases import Case
 from gradproof._gate.config import Settings
-from gradproof._gate.judge import drift_sentence, judge
+from gradproof._gate.judge import judge
 from gradproof._gate.recorder import Recorder
 from gradproof._gate.result import CaseResult
+from gradproof._gate.sentences import drift_sentence
 from gradproof._gate.verdicts import Verdict
 from gradproof._report import Report
 from gradproof._subject import Source

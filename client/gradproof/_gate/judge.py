@@ -13,7 +13,8 @@ from gradproof._gate.cases import Case
 from gradproof._gate.drift import drifts, lost, moved_point
 from gradproof._gate.measure import pair_name
 from gradproof._gate.result import Agreement, CaseResult, Drift, Place, Told
-from gradproof._gate.verdicts import FINDINGS, MEANINGS, OPEN, PASSED, UNREADABLE, Verdict
+from gradproof._gate.sentences import drift_sentence, numbers
+from gradproof._gate.verdicts import FINDINGS, MEANINGS, OPEN, PASSED, Verdict
 from gradproof._report import Comparison, Finding, Location, Report
 
 ILL_TYPED: Final = "GP00"
@@ -131,13 +132,6 @@ def _of_finding(told: Told) -> str:
     return f"{told.code} {told.name}: {told.message}"
 
 
-def numbers(a: Agreement) -> str:
-    """The worst entry of two sources, and how many entries are wrong."""
-    at = f"{list(a.worst_index)}: " if a.worst_index else ""
-    wrong = f"{a.entries_wrong} of {a.entries} entries wrong, worst " if a.entries > 1 else ""
-    return f"{wrong}{at}{a.claimed:.10g} against {a.reference:.10g} ± {a.error_bar:.2g}"
-
-
 def _why_open(agreements: Sequence[Agreement]) -> str:
     unclear = [a for a in agreements if a.verdict == "inconclusive"]
     if not unclear:
@@ -155,18 +149,6 @@ def _why_moved(moved: _Moved, agreements: Sequence[Agreement]) -> str:
         return drift_sentence(beyond[0]) + more
     gone = next(a for a in agreements if a.lost)
     return f"{gone.title} lost agreement: was {gone.digits_then:.1f} digits, now {gone.digits:.1f}"
-
-
-def drift_sentence(d: Drift) -> str:
-    """One drift as a clause: what moved, by how much, where, and what had to match."""
-    at = f" at {list(d.worst_index)}" if d.worst_index else ""
-    if d.ulps == float("inf") and d.fingerprint and not d.tolerance_digits:
-        return f"{d.quantity}: {d.fingerprint}"
-    print_ = f" ({d.fingerprint})" if d.fingerprint else ""
-    return (
-        f"{d.quantity} moved by {d.relative:+.2g}{at}: was {d.then:.12g}, is {d.now:.12g}{print_};"
-        f" {d.digits:.1f} digits match, {d.tolerance_digits:.1f} have to"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,11 +243,3 @@ def _place(case: Case, told: Sequence[Told], checked: Sequence[Checked], verdict
             if t.fails and t.place.line:
                 return t.place
     return Place(case.file, case.line)
-
-
-def unreadable(
-    case: Case, sentence: str, code: int = UNREADABLE, place: Place | None = None
-) -> CaseResult:
-    """The result of a case that could not be checked."""
-    at = place or Place(case.file, case.line)
-    return CaseResult(case.name, Verdict.ERROR, sentence, case.target, case.claim, at, code)

@@ -8,8 +8,8 @@ from gradproof_proto.v1 import check_pb2 as pb
 from gradproof_proto.v1 import derivative_pb2 as der
 
 from gradproof._errors import GradproofError
-from gradproof._gate.cases import Case
-from gradproof._gate.judge import Checked, told_of, unreadable
+from gradproof._gate.cases import Case, unreadable
+from gradproof._gate.judge import Checked, told_of
 from gradproof._gate.measure import measured
 from gradproof._gate.points import points
 from gradproof._gate.recorder import Recorder

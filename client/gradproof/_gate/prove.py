@@ -18,8 +18,8 @@ from gradproof_proto.v1 import derivative_pb2 as der
 from gradproof._errors import GradproofError, RequestError
 from gradproof._gate.baseline import Baseline, parse, read
 from gradproof._gate.case_run import ask, checked_of
-from gradproof._gate.cases import Case
-from gradproof._gate.judge import Checked, judge, unreadable
+from gradproof._gate.cases import Case, unreadable
+from gradproof._gate.judge import Checked, judge
 from gradproof._gate.measure import measured
 from gradproof._gate.recorder import Asked, Recorder
 from gradproof._gate.result import CaseResult, Proof

@@ -14,7 +14,6 @@ from typing import Final
 
 from gradproof._files import write_whole
 from gradproof._gate.baseline import committed
-from gradproof._gate.cache import prune
 from gradproof._gate.cases import Case, Shard, chosen, collect, matches
 from gradproof._gate.config import Config
 from gradproof._gate.result import CaseResult, GateResult, Place, printable
@@ -25,6 +24,8 @@ from gradproof._program import PRODUCER_VERSION
 OWN_FOLDER: Final = ".gradproof"
 """Under the root: kept answers, and which cases failed last. Nothing in it is committed."""
 LAST: Final = "last.json"
+KEPT_S: Final = 30 * 24 * 3600
+"""A kept answer that was not used for so long is let go."""
 
 Progress = Callable[[int, int, str], None]
 """Told how many cases are done, of how many, and the name of the last."""
@@ -134,7 +135,7 @@ def _checked(
         last = stop if asked.fail_fast else len(cases)
         workers.each(task, [k for k in every if k not in found and k < last], ends=ends, done=done)
     if job.cache is not None:
-        prune(job.cache)
+        _prune(job.cache)
     if asked.fail_fast:
         return [found[k] for k in sorted(found)]
     return [found.get(k) or _out_of_time(cases[k], config) for k in every]
@@ -219,3 +220,12 @@ def _remember(root: Path, result: GateResult) -> None:
     with suppress(OSError):  # a folder that cannot be written costs --last-failed, no more
         (root / OWN_FOLDER).mkdir(exist_ok=True)
         write_whole(root / OWN_FOLDER / LAST, text.encode())
+
+
+def _prune(folder: Path) -> None:
+    """Let go of answers that nobody used for a month."""
+    oldest = time.time() - KEPT_S
+    for path in folder.glob("*/*"):
+        with suppress(OSError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()

@@ -17,15 +17,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gradproof._errors import GradproofError
-from gradproof._gate.cache import Cache
-from gradproof._gate.case_run import run_case
-from gradproof._gate.cases import Case
-from gradproof._gate.judge import unreadable
+from gradproof._gate.cases import Case, unreadable
 from gradproof._gate.result import CaseResult
 from gradproof._transport import SERVER_VARIABLE, Transport, default_transport
+
+if TYPE_CHECKING:
+    from gradproof._gate.cache import Cache
 
 GRACE_S: Final = 2.0
 """A case that was told to end by its own deadline has so long before its process is killed."""
@@ -70,6 +70,8 @@ class Bench:
 
 def checked(case: Case, bench: Bench) -> CaseResult | None:
     """The case checked and judged."""
+    from gradproof._gate.case_run import run_case  # with numpy behind it: the processes only
+
     job = bench.job
     return run_case(
         case, job.root, bench.transport, bench.cache, job.committed.get(case.name), held=job.held,
@@ -79,6 +81,8 @@ def checked(case: Case, bench: Bench) -> CaseResult | None:
 
 def from_kept(case: Case, bench: Bench) -> CaseResult | None:
     """The case judged by kept answers; None when some are not kept."""
+    from gradproof._gate.case_run import run_case
+
     job = bench.job
     return run_case(
         case, job.root, bench.transport, bench.cache, job.committed.get(case.name), held=job.held,
@@ -91,6 +95,8 @@ def open_bench(job: Job) -> Bench:
 
     Answers of a service elsewhere are never kept: nothing tells whether its code is still the same.
     """
+    from gradproof._gate.cache import Cache
+
     transport = default_transport()
     if os.environ.get(SERVER_VARIABLE, "").strip() or job.cache is None:
         return Bench(job, transport, Cache(None, ""))

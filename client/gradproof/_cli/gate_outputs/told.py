@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from gradproof._cli.numbers import plural
-from gradproof._gate.judge import drift_sentence, numbers
 from gradproof._gate.result import Agreement, CaseResult, Drift, GateResult
+from gradproof._gate.sentences import drift_sentence, numbers
 from gradproof._gate.verdicts import MEANINGS
 
 FINGERPRINT: Final = re.compile(r"F\d\d")
