@@ -28,7 +28,7 @@ KEPT: Final = object()
 """Stands for a part of the document that an edit leaves as it is."""
 OPTIONS: Final = (
     "wrt", "outputs", "rtol", "atol", "tau", "rng_seed", "profile", "order",
-    "witness_evaluations", "suppress", "select", "prove",
+    "witness_evaluations", "suppress", "select", "evidence", "prove", "structure",
 )  # fmt: skip
 _numbers = itertools.count(1)
 
@@ -58,7 +58,7 @@ class Document:
         self._claim = claim
         self._claim_kind = claim_kind
         self._wanted = dict(wanted)
-        subject = _recorded(source, at)
+        subject = _recorded(source, at, self._wanted)
         program, claims, made = self._made(subject)
         self._state = State(
             uri or f"document-{next(_numbers)}",
@@ -205,7 +205,7 @@ class Document:
             self._claim, self._claim_kind = claim, claim_kind
         self._wanted = {**self._wanted, **options}
         try:
-            subject = _recorded(source, at)
+            subject = _recorded(source, at, self._wanted)
             program, claims, made = self._made(subject)
         except Exception:
             self._claim, self._claim_kind, self._wanted = before
@@ -262,6 +262,7 @@ class Document:
                     f"{name}: a document has no such option; it has {', '.join(OPTIONS)}",
                     field_path=name,
                 )
+        wanted.pop("structure", None)
         wrt = chosen(subject.arguments.names, wanted.pop("wrt", None), "wrt")
         outputs = chosen(program.outputs, wanted.pop("outputs", None), "outputs")
         made = make_options(wrt=wrt, outputs=outputs, **wanted)
@@ -276,9 +277,9 @@ class Document:
         return claimed.beside(program.message), claimed.messages, made
 
 
-def _recorded(source: Any, at: Any) -> Subject:
+def _recorded(source: Source, at: Any, wanted: Mapping[str, Any]) -> Subject:
     """The subject, which has to be a program: a black box cannot stay open."""
-    subject = prepare(source, at)
+    subject = prepare(source, at, wanted.get("structure"))
     if subject.program is None:
         raise TargetError(
             f"{subject.origin.name}: it cannot be opened, because it could not be recorded"

@@ -21,29 +21,35 @@ vectors = st.lists(values, min_size=3, max_size=3).map(np.array)
 
 
 @st.composite
-def programs(draw: st.DrawFn, nodes: int = 12) -> pb.Program:
-    """A function of two vectors and a number, with a helper function that it may call."""
+def programs(draw: st.DrawFn, nodes: int = 12, scalar: bool = False) -> pb.Program:
+    """A function of two vectors (or with `scalar` numbers) and a number, with a helper function that it may call."""
     writer = ProgramWriter("test")
     helper = writer.function("helper")
     a, b = helper.input("a"), helper.input("b")
     helper.output(helper.node("gp.multiply", [helper.node("gp.sin", [a]), b]), "c")
     f = writer.function("f")
-    known = [f.input("x"), f.input("y"), f.input("s"), f.constant(0.5), f.constant(draw(vectors))]
+    known = [
+        f.input("x"),
+        f.input("y"),
+        f.input("s"),
+        f.constant(0.5),
+        f.constant(draw(values if scalar else vectors)),
+    ]
     for _ in range(draw(st.integers(1, nodes))):
-        known.extend(_written(draw, f, helper, known))
+        known.extend(_written(draw, f, helper, known, scalar))
     total = f.node("gp.add", known[:2])
     for value in draw(st.lists(st.sampled_from(known), max_size=6)):
         total = f.node("gp.add", [total, value])
-    f.output(f.node("gp.sum", [total], {"axes": (-1,)}), "out")
+    f.output(f.node("gp.sum", [total], {"axes": () if scalar else (-1,)}), "out")
     if draw(st.booleans()):
         f.output(draw(st.sampled_from(known)), "other")
     return writer.finish(f)
 
 
 def _written(
-    draw: st.DrawFn, f: FunctionWriter, helper: FunctionWriter, known: list[int]
+    draw: st.DrawFn, f: FunctionWriter, helper: FunctionWriter, known: list[int], scalar: bool
 ) -> tuple[int, ...]:
-    op, operands, attrs, n_out = draw(_choices(known))
+    op, operands, attrs, n_out = draw(_choices(known, scalar))
     if op == "gp.call":
         attrs = {"function": helper}
     made = f.node(op, operands, attrs, n_out=n_out, name=draw(st.sampled_from(NAMES)))
@@ -51,9 +57,11 @@ def _written(
 
 
 @st.composite
-def _choices(draw: st.DrawFn, known: list[int]) -> tuple[str, list[int], dict[str, Any], int]:
+def _choices(
+    draw: st.DrawFn, known: list[int], scalar: bool
+) -> tuple[str, list[int], dict[str, Any], int]:
     one = st.sampled_from(known[:3]) | st.sampled_from(known)
-    kind = draw(st.sampled_from("uuuu" * 5 + "bbbb" * 6 + "ccccc" + "rr" + "sk"))
+    kind = draw(st.sampled_from("uuuu" * 5 + "bbbb" * 6 + "ccccc" + ("k" if scalar else "rrsk")))
     if kind == "u":
         return f"gp.{draw(st.sampled_from(UNARY))}", [draw(one)], {}, 1
     if kind == "b":
@@ -69,11 +77,13 @@ def _choices(draw: st.DrawFn, known: list[int]) -> tuple[str, list[int], dict[st
 
 
 @st.composite
-def edits(draw: st.DrawFn, document: Editable, most: int = 4) -> list[ses.Edit]:
+def edits(
+    draw: st.DrawFn, document: Editable, most: int = 4, scalar: bool = False
+) -> list[ses.Edit]:
     """One to `most` edits that fit the document, one after the other."""
     made: list[ses.Edit] = []
     for _ in range(draw(st.integers(1, most))):
-        edit = draw(_edit(document))
+        edit = draw(_edit(document, scalar))
         if edit is not None:
             document, _ = apply_edits(document, [edit])
             made.append(edit)
@@ -81,15 +91,15 @@ def edits(draw: st.DrawFn, document: Editable, most: int = 4) -> list[ses.Edit]:
 
 
 @st.composite
-def _edit(draw: st.DrawFn, document: Editable) -> ses.Edit | None:
+def _edit(draw: st.DrawFn, document: Editable, scalar: bool) -> ses.Edit | None:
     kind = draw(st.sampled_from(["replace", "replace", "add", "add", "remove", "output", "constant", "input"]))  # fmt: skip
     free = len(document.rows)
     if kind == "constant":
-        tensor = to_tensor(draw(vectors | values))
+        tensor = to_tensor(draw(values if scalar else vectors | values))
         return ses.Edit(add_constant=ses.AddConstant(value=free, tensor=tensor))
     if kind == "input":
         name = draw(st.sampled_from(["x", "y", "s"]))
-        value = draw(values if name == "s" else vectors)
+        value = draw(values if scalar or name == "s" else vectors)
         return ses.Edit(set_input=pb.NamedTensor(name=name, tensor=to_tensor(value)))
     if kind == "output":
         standing = [v for v, row in enumerate(document.rows) if row is not None]
@@ -112,7 +122,7 @@ def _edit(draw: st.DrawFn, document: Editable) -> ses.Edit | None:
         v for v, row in enumerate(document.rows)
         if row is not None and v not in inside and (document.rank[v] < rank or v < 3)
     ]  # fmt: skip
-    op, operands, attrs, n_out = draw(_choices(before))
+    op, operands, attrs, n_out = draw(_choices(before, scalar))
     place = document.rows[document.order[at]] if kind == "replace" else None
     if isinstance(place, NodeRow) and place.n_out != n_out:
         return None

@@ -28,6 +28,8 @@ from tests.service.server.sessions import documents
 BLOBS = BlobStore()
 POINT = documents.tensors(x=[0.3, -0.2, 1.0], y=[1.5, 0.1, -0.7], s=0.25)
 
+NUMBERS = documents.tensors(x=0.3, y=1.5, s=0.25)
+
 
 def version_of(program: pb.Program, point: Any = POINT, **fields: Any) -> Version:
     """The first version of a document."""
@@ -74,11 +76,13 @@ def told(quick: Quick, version: Version, changed: set[int]) -> bytes:
     return quick.run(version, changed, no_tick).SerializeToString(deterministic=True)
 
 
+@pytest.mark.parametrize("scalar", [False, True])
 @given(st.data())
-@settings(max_examples=150)
-def test_after_any_edits_it_is_as_from_scratch(data: st.DataObject) -> None:
+@settings(max_examples=120)
+def test_after_any_edits_it_is_as_from_scratch(scalar: bool, data: st.DataObject) -> None:
     """Any program, any edits, some versions passed over: the same bytes as the unary calls give."""
-    version = version_of(data.draw(documents.programs()))
+    program = data.draw(documents.programs(scalar=scalar))
+    version = version_of(program, NUMBERS if scalar else POINT)
     quick = Quick(BLOBS, DEFAULT_LIMITS)
     pending: set[int] = set()
     for _ in range(data.draw(st.integers(1, 6))):
@@ -86,7 +90,7 @@ def test_after_any_edits_it_is_as_from_scratch(data: st.DataObject) -> None:
             expected = from_scratch(version).SerializeToString(deterministic=True)
             assert told(quick, version, pending) == expected
             pending = set()
-        version, changed = edit(version, data.draw(documents.edits(version.program)))
+        version, changed = edit(version, data.draw(documents.edits(version.program, scalar=scalar)))
         pending |= changed
     expected = from_scratch(version).SerializeToString(deterministic=True)
     assert told(quick, version, pending) == expected
