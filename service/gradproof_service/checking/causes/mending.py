@@ -73,8 +73,13 @@ def _others(r: Reading, v: int) -> Iterator[tuple[str, str, Array]]:
 def with_step(r: Reading, v: int, right: Array, found: Culprit) -> Culprit:
     """The accusation with the class of the step between what a value is and what it should be."""
     here = r.batch(v)
-    if equal(-here, right):
-        return replace(found, code="F01")
+    c = float(np.vdot(here, right)) / float(np.vdot(here, here)) if here.any() else 0.0
+    if c and equal(c * here, right):
+        named = r.words.sizes.name(1 / c)
+        story = f" ({named.story})" if named and named.story else ""
+        times = named.text if named else f"{1 / c:.7g}"
+        text = f"{found.text}: it is {times} times what it should be{story}"
+        return replace(found, code="F01", text=text)
     if np.allclose(np.sort(here, axis=None), np.sort(right, axis=None), rtol=CLOSE, atol=0):
         return replace(found, code="F03")
     terms = list(_fitting(r, v, here))
