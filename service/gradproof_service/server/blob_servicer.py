@@ -32,7 +32,7 @@ class BlobServicer(blob_pb2_grpc.BlobServiceServicer):
         self, request_iterator: AsyncIterator[blob_pb2.PutBlobRequest], context: Context
     ) -> Message:
         upload: Upload | None = None
-        writing: asyncio.Future[None] | None = None
+        writing: asyncio.Future[tuple[None, None]] | None = None
         try:
             header = await _header(request_iterator)
             upload = Upload(self._blobs, header.sha256, header.size_bytes)
@@ -44,12 +44,16 @@ class BlobServicer(blob_pb2_grpc.BlobServiceServicer):
                 if request.WhichOneof("part") != "chunk":
                     raise unexpected("a chunk", "part")
                 if writing is not None:
-                    await writing  # the chunk before: it was hashed while this one arrived
+                    await writing  # the chunk before: it was held and hashed while this one arrived
                     writing = None
                 if len(request.chunk) < ASIDE:
                     upload.write(request.chunk)
                 else:
-                    writing = asyncio.ensure_future(asyncio.to_thread(upload.write, request.chunk))
+                    upload.expect(request.chunk)
+                    writing = asyncio.gather(
+                        asyncio.to_thread(upload.hold, request.chunk),
+                        asyncio.to_thread(upload.hash, request.chunk),
+                    )
             if writing is not None:
                 await writing
                 writing = None

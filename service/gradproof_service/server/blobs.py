@@ -16,7 +16,7 @@ from gradproof_proto.v1 import program_pb2 as pb
 
 from gradproof_service.diagnostic import Fault, FaultKind
 from gradproof_service.graph.limits import DEFAULT_LIMITS
-from gradproof_service.server.shared import SharedBytes
+from gradproof_service.server.shared import Arriving, SharedBytes
 
 SHARED: Final = 1 << 20
 """Bytes from which a blob lies in shared memory; below, its descriptor would cost more than a copy."""
@@ -147,20 +147,32 @@ class Upload:
         self._store = store
         self._digest = hashlib.sha256()
         self._came = 0
-        self._shared = SharedBytes.make(size_bytes) if size_bytes >= SHARED else None
+        self._shared = Arriving() if size_bytes >= SHARED else None
         self._parts = bytearray()
 
     def write(self, chunk: bytes) -> None:
         """The next bytes; raises `Fault` for more than were announced."""
+        self.expect(chunk)
+        self.hold(chunk)
+        self.hash(chunk)
+
+    def expect(self, chunk: bytes) -> None:
+        """The first part of `write`: count the bytes. The two others may run beside each other, in threads."""
         came = self._came + len(chunk)
         if came > self._size:
             raise _unlike(self._size, came, "or more")
         self._store.reserve(len(chunk))
+        self._came = came
+
+    def hold(self, chunk: bytes) -> None:
+        """Put the bytes behind those that came before."""
         if self._shared is None:
             self._parts += chunk
         else:
-            self._shared.view[self._came : came] = chunk
-        self._came = came
+            self._shared.write(chunk)
+
+    def hash(self, chunk: bytes) -> None:
+        """Take the bytes into the digest."""
         self._digest.update(chunk)
 
     def finish(self) -> pb.BlobRef:
@@ -173,7 +185,8 @@ class Upload:
                 "blob: its bytes do not have the SHA-256 of its header; put it again",
                 field_path="header.sha256",
             )
-        self._store.keep(self.sha256, self._shared or bytes(self._parts))
+        whole = self._shared.whole(self._size) if self._shared is not None else bytes(self._parts)
+        self._store.keep(self.sha256, whole)
         return pb.BlobRef(sha256=self.sha256, size_bytes=self._size)
 
     def close(self) -> None:

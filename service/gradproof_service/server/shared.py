@@ -8,6 +8,31 @@ import os
 import tempfile
 
 
+class Arriving:
+    """Shared memory that is filled from its start on, piece by piece; `whole` gives what it has become."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self) -> None:
+        """Raises `OSError` when there is no descriptor."""
+        self._descriptor = _anonymous()
+
+    def write(self, piece: bytes) -> None:
+        """The next bytes; other threads run meanwhile. Raises `OSError` when there is no memory."""
+        left = memoryview(piece)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+
+    def whole(self, size: int) -> SharedBytes:
+        """The memory, to be read from now on."""
+        descriptor, self._descriptor = self._descriptor, -1
+        return SharedBytes(descriptor, size)
+
+    def __del__(self) -> None:
+        if getattr(self, "_descriptor", -1) >= 0:
+            os.close(self._descriptor)
+
+
 class SharedBytes:
     """Bytes in memory that another process can be given; freed when the last of both lets go."""
 

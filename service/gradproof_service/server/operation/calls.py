@@ -19,6 +19,9 @@ REQUEST_ID: Final = "x-request-id"
 QUIET: Final = ("/grpc.health.v1.Health/",)
 """Methods that probes call again and again: what went well is measured but not told."""
 FAILED: Final = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
+_CODES: Final[dict[object, str]] = {
+    key: code.name for code in grpc.StatusCode for key in (code, code.value[0])
+}
 _HARMLESS: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _log: Final = logging.getLogger("gradproof.calls")
 Context = Any
@@ -107,7 +110,4 @@ def _request_id(context: Context) -> str:
 
 
 def _code(context: Context) -> str:
-    code = context.code()
-    if isinstance(code, grpc.StatusCode):
-        return code.name
-    return next((c.name for c in grpc.StatusCode if c.value[0] == code), "OK")
+    return _CODES.get(context.code(), "OK")
