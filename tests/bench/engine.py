@@ -12,21 +12,10 @@ left out by name. `--cpus 1` pins the process and every library's threads to one
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-_LIMITS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-def _pin(cpus: int) -> None:
-    """Hold this process to so many CPUs before any library has counted them."""
-    free = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, set(free[-cpus:]))
-    for name in _LIMITS:
-        os.environ[name] = str(cpus)
-    if cpus == 1:
-        os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+from tests.bench.pinning import pin
 
 
 def _arguments() -> argparse.Namespace:
@@ -44,7 +33,7 @@ def _arguments() -> argparse.Namespace:
 
 if __name__ == "__main__":
     ARGUMENTS = _arguments()
-    _pin(ARGUMENTS.cpus)
+    pin(ARGUMENTS.cpus)
 
 import json
 import platform

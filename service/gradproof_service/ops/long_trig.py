@@ -28,8 +28,9 @@ from gradproof_service.ops.record import Site
 Chunk = Callable[[Array, Array, Array], None]
 """`(x, y, room)`: y = f(x) on vectors, with scratch rows of their length."""
 
-LONG: Final = 4096
-"""Elements from which the detour pays."""
+LONG_SINE: Final = 768
+LONG_COSINE: Final = 2048
+"""Elements from which the detour of so many calls pays."""
 FAR: Final = 1e6
 HALF_PI_TAIL: Final = 6.123233995736766e-17
 """pi/2 minus the double nearest to it."""
@@ -48,9 +49,14 @@ def _has_fast_tangent() -> bool:
 FAST: Final = _has_fast_tangent()
 
 
-def is_long(s: Site) -> bool:
-    """Whether this application takes the fast way."""
-    return FAST and s.out.size >= LONG and s.ins[0].dtype == F64
+def is_long_sine(s: Site) -> bool:
+    """Whether this application of the sine takes the fast way."""
+    return FAST and s.out.size >= LONG_SINE and s.ins[0].dtype == F64
+
+
+def is_long_cosine(s: Site) -> bool:
+    """Whether this application of the cosine takes the fast way."""
+    return FAST and s.out.size >= LONG_COSINE and s.ins[0].dtype == F64
 
 
 class _Room(threading.local):
@@ -67,12 +73,12 @@ _NUMPY_COS: Final = float_result(np.cos)
 
 def sine(s: Site, x: Array) -> Any:
     """sin x of any dtype."""
-    return _fresh(_sine, x) if is_long(s) and x.dtype == F64 else _NUMPY_SIN(x)
+    return _fresh(_sine, x) if is_long_sine(s) and x.dtype == F64 else _NUMPY_SIN(x)
 
 
 def cosine(s: Site, x: Array) -> Any:
     """cos x of any dtype."""
-    return _fresh(_cosine, x) if is_long(s) and x.dtype == F64 else _NUMPY_COS(x)
+    return _fresh(_cosine, x) if is_long_cosine(s) and x.dtype == F64 else _NUMPY_COS(x)
 
 
 def _fresh(f: Chunk, x: Array) -> Array:
@@ -84,7 +90,7 @@ def _fresh(f: Chunk, x: Array) -> Array:
 
 def sine_into(s: Site, out: Array, x: Array) -> None:
     """sin x written to `out`, which is not x."""
-    if is_long(s) and x.dtype == F64:
+    if is_long_sine(s) and x.dtype == F64:
         _in_chunks(_sine, out, x)
     else:
         np.sin(x, out)
@@ -92,7 +98,7 @@ def sine_into(s: Site, out: Array, x: Array) -> None:
 
 def cosine_into(s: Site, out: Array, x: Array) -> None:
     """cos x written to `out`, which is not x."""
-    if is_long(s) and x.dtype == F64:
+    if is_long_cosine(s) and x.dtype == F64:
         _in_chunks(_cosine, out, x)
     else:
         np.cos(x, out)
