@@ -16,9 +16,9 @@ from gradproof_service.checking.ladder import LONG
 from gradproof_service.checking.reference import Reference, push
 from gradproof_service.checking.report import Evidence, Remainder, Source, Sweep
 from gradproof_service.checking.scene import Scene
+from gradproof_service.checking.seen import Looked, Witness
 from gradproof_service.checking.stencil import UNIT_ROUNDOFF, place, sample
 from gradproof_service.checking.taylor import TaylorRate, taylor_rate
-from gradproof_service.checking.witness import Looked, Witness
 
 CHUNK = 1024
 """Points evaluated at once."""

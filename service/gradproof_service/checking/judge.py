@@ -20,7 +20,7 @@ from gradproof_service.checking.report import (
 )
 from gradproof_service.checking.report import Block as Given
 from gradproof_service.checking.scene import Scene
-from gradproof_service.checking.witness import Sides
+from gradproof_service.checking.seen import Sides
 from gradproof_service.diagnostic import Finding, Severity
 from gradproof_service.graph.program import Program
 

@@ -9,12 +9,13 @@ import numpy as np
 from gradproof_service.arrays import Array
 from gradproof_service.checking.blackbox.probe import Probe
 from gradproof_service.checking.compare import KAPPA
-from gradproof_service.checking.differences import Estimate, directional, representable
+from gradproof_service.checking.differences import Estimate, Reason, directional, representable
 from gradproof_service.checking.noise import measure_noise
 from gradproof_service.checking.report import Options
+from gradproof_service.checking.settling import ACQUITTED, FALLS
 from gradproof_service.checking.structure import FREE, project, tangent_basis
 from gradproof_service.checking.taylor import TaylorRate, taylor_rate
-from gradproof_service.checking.witness import ACQUITTED, COORDINATES, FALLS, Reason
+from gradproof_service.checking.witness import COORDINATES
 
 SIGNS = 8
 """Dense directions where elements are too many: each moves by the whole error of every entry."""

@@ -1,0 +1,77 @@
+"""What the witness has seen: slopes along directions with their bars, and what came of holding them against the reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradproof_service.arrays import Array
+from gradproof_service.checking.compare import Held
+from gradproof_service.checking.report import Comparison, Source
+from gradproof_service.checking.scene import Scene
+
+
+@dataclass(slots=True)
+class Witness:
+    """What the witness says of all (output, input) pairs."""
+
+    comparisons: list[Comparison]
+    sources: list[Source]
+    evaluations: int = 0
+    directions: int = 0
+    exact: dict[int, tuple[Array, Array, Array]] = field(
+        default_factory=dict[int, "tuple[Array, Array, Array]"]
+    )
+    """By input position the coordinates replayed in extended precision: rows, slopes, bars."""
+    sides: dict[int, Sides] = field(default_factory=dict[int, "Sides"])
+    """One-sided slopes by input position, where a kink was met and every coordinate looked at."""
+    looked: dict[int, Looked] = field(default_factory=dict[int, "Looked"])
+    """By input position what was looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Between which slopes (m, n) every element of the subdifferential lies; NaN off the kinks."""
+
+    low: Array
+    high: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Slopes (D, m) of one input along directions (D, n) of typical sizes `scale` (D,), and what was expected of them.
+
+    `every` says that the directions are the elements of the input; `held` is the comparison of each
+    output.
+    """
+
+    every: bool
+    directions: Array
+    scale: Array
+    expected: Array
+    value: Array
+    bar: Array
+    held: dict[int, Held]
+
+
+@dataclass(slots=True)
+class Slopes:
+    """Slopes (D, m) along directions with bars; `why` (D, m) `Reason`s where there is no bar.
+
+    `on_kink` (D,) says along which directions the point itself stands on a kink or edge, `doubt`
+    (D, m) how far beyond the bar nobody is accused yet.
+    """
+
+    value: Array
+    bar: Array
+    why: Array
+    on_kink: Array
+    doubt: Array
+
+
+def along_of(scene: Scene, i: int, directions: Array, size: Array | None = None) -> Array:
+    """How far along each direction (D, n) the input's own size (or `size`) reaches: (D,)."""
+    moving = directions != 0
+    steps = (scene.scale(i) if size is None else size) / np.where(moving, np.abs(directions), 1.0)
+    return np.where(moving, steps, np.inf).min(axis=1)
