@@ -130,7 +130,8 @@ def _widened(
             u for u in sorted({*region, *doubtful})
             if u > v and u not in more and r.settles(u, r.batch(u) * found.factor)
         ]  # fmt: skip
-    elif r.alike.get(v) or found.code in ("F05", "F11"):  # what is missing may belong to either line
+    elif r.alike.get(v) or found.code in ("F05", "F11"):
+        # what is missing may belong to either line
         more += [u for u in readers if u not in above]
     else:
         given = steps[maker(r, v)].operands
