@@ -20,11 +20,20 @@ INDEX = np.int32
 
 @dataclass(frozen=True, slots=True)
 class InOrder:
-    """Entries `first` to `stop`: a table whose column `back[k]` is the derivative by variable k, less those not `held` (None: all held)."""
+    """Lane l has its entries side by side from entry `first + step * l` on, the derivative by variable k `back[k]` behind that."""
+
+    first: int
+    step: int
+    back: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """Entries from `first` on: a table whose column `back[k]` is the derivative by variable k, less what is not `held`."""
 
     first: int
     back: tuple[int, ...]
-    held: Array | None
+    held: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +43,16 @@ class OneByOne:
     places: tuple[Array, ...]
 
 
+To = InOrder | Selected | OneByOne
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Some lanes of a group (None: all of them) and where their entries go."""
 
     group: int
     lanes: Array | None
-    to: InOrder | OneByOne
+    to: To
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +156,19 @@ def _parts(group: int, t: _Table, rank: Array, starts: Array, columns: Array) ->
         lanes = np.setdiff1d(np.arange(len(rows)), t.odd)
         rows, table = rows[lanes], table[lanes]
         held = None if held is None else held[lanes]
-    first = int(starts[rows[0]])
+    base = starts[rows]
+    first = int(base[0])
+    step = int(base[1]) - first if len(rows) > 1 else table.shape[1]
+    if held is None and (base[1:] - base[:-1] == step).all():
+        columns[base[:, None] + np.arange(table.shape[1])] = table
+        return [*found, Part(group, lanes, InOrder(first, step, _back(t.order)))]
     count = table.size if held is None else int(held.sum())
-    if (rows[1:] - rows[:-1] == 1).all() and int(starts[rows[-1] + 1]) - first == count:
-        columns[first : first + count] = table.reshape(-1) if held is None else table[held]
-        return [*found, Part(group, lanes, InOrder(first, _back(t.order), held))]
+    together = (rows[1:] - rows[:-1] == 1).all() and int(starts[rows[-1] + 1]) - first == count
+    if held is not None and together:
+        columns[first : first + count] = table[held]
+        return [*found, Part(group, lanes, Selected(first, _back(t.order), held))]
     across = np.arange(table.shape[1]) if held is None else np.cumsum(held, axis=1) - 1
-    places = starts[rows][:, None] + across
+    places = base[:, None] + across
     if held is not None:
         places = np.where(held, places, -1)
     columns[places[places >= 0]] = table[places >= 0]

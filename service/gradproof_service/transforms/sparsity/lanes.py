@@ -45,9 +45,12 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """Some elements of an output: lane l is output element `rows[l]`; `graph` takes one number for each leaf."""
+    """Some elements of an output, one or several in each lane: lane l is the output elements `rows[k][l]`.
 
-    rows: Array
+    `graph` takes one number for each leaf and returns one for each k.
+    """
+
+    rows: tuple[Array, ...]
     leaves: tuple[Leaf, ...]
     graph: Graph
 
@@ -55,10 +58,11 @@ class Lanes:
 def lanes_of(moves: Moves, v: int) -> list[Lanes]:
     """The elements of value v that depend on the inputs, by the value that makes them: what is joined or written falls into parts.
 
-    Raises `NotLocal` for programs of another kind.
+    Parts of equally many elements share their lanes, and with them what they compute in common. Raises `NotLocal` for programs of
+    another kind.
     """
     every = np.arange(moves.graph.types[v].size)
-    parts: list[Lanes] = []
+    parts: dict[int, list[tuple[int, Array, Array]]] = {}
     stack = [(v, every, every)]
     while stack:
         v, rows, at = stack.pop()
@@ -66,13 +70,13 @@ def lanes_of(moves: Moves, v: int) -> list[Lanes]:
             continue
         sources = moves.sources(v)
         if sources is None or moves.columns(v) is not None:
-            parts.append(_Walk(moves, len(rows)).lanes(v, rows, at))
+            parts.setdefault(len(rows), []).append((v, rows, at))
             continue
         for u, read in sources:
             taken = read[at]
             held = taken >= 0
             stack.append((u, rows, taken) if held.all() else (u, rows[held], taken[held]))
-    return sorted(parts, key=lambda part: int(part.rows[0]))
+    return [_Walk(moves).lanes(tops) for tops in parts.values()]
 
 
 @dataclass(slots=True)
@@ -90,7 +94,7 @@ class _Ask:
 class _Walk:
     """One group of lanes followed back to its leaves, values in falling order, so that each is met once with all that is asked of it."""
 
-    def __init__(self, moves: Moves, lanes: int) -> None:
+    def __init__(self, moves: Moves) -> None:
         self._moves = moves
         self._graph = moves.graph
         self._asks: list[_Ask] = []
@@ -101,13 +105,13 @@ class _Walk:
         self._leaf_index: dict[Any, int] = {}
         self._budget = GROWTH * (len(moves.graph) + 32)
 
-    def lanes(self, v: int, rows: Array, at: Array) -> Lanes:
-        """The group as a scalar graph."""
-        top = self._ask(v, at)
+    def lanes(self, tops: list[tuple[int, Array, Array]]) -> Lanes:
+        """Values, their output rows and their elements, one of each in every lane, as a scalar graph."""
+        asked = [self._ask(v, at) for v, _, at in tops]
         while self._open:
             _, index = heapq.heappop(self._open)
             self._settle(self._asks[index])
-        return Lanes(rows, tuple(self._leaves), self._built(top))
+        return Lanes(tuple(rows for _, rows, _ in tops), tuple(self._leaves), self._built(asked))
 
     def _ask(self, v: int, at: Array) -> int:
         at = self._same(at)
@@ -229,14 +233,14 @@ class _Walk:
         self._leaves.append(Leaf(-1, np.arange(len(mask)), type_of(BOOL), None, mask))
         return len(self._leaves) - 1
 
-    def _built(self, top: int) -> Graph:
+    def _built(self, tops: list[int]) -> Graph:
         xp = Builder(f"local_{self._graph.name}")
         leaves = [xp.input(f"v{i}", leaf.type) for i, leaf in enumerate(self._leaves)]
         made: dict[int, Value] = {}
         for index in sorted(range(len(self._asks)), key=lambda i: self._asks[i].value):
             ask = self._asks[index]
             made[index] = self._value(xp, ask, leaves, made)
-        return xp.finish([made[top]])
+        return xp.finish([made[top] for top in tops])
 
     def _value(self, xp: Builder, ask: _Ask, leaves: list[Value], made: dict[int, Value]) -> Value:
         match ask.op:

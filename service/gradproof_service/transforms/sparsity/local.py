@@ -6,23 +6,23 @@ derivative goes. A run evaluates the gradients a block of lanes at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import numpy as np
 
-from gradproof_service.arrays import Array
+from gradproof_service.arrays import Array, Type
+from gradproof_service.graph.builder import Builder, Value
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.evaluate import Tick, evaluate, no_tick
 from gradproof_service.transforms.jacobian import gradient_graph
 from gradproof_service.transforms.optimise import optimise
-from gradproof_service.transforms.sparsity.assembly import InOrder, OneByOne, Part, assembled
+from gradproof_service.transforms.sparsity.assembly import Part, To, assembled
 from gradproof_service.transforms.sparsity.lanes import Lanes, Leaf, NotLocal, lanes_of
 from gradproof_service.transforms.sparsity.moves import Moves
 from gradproof_service.transforms.sparsity.pattern import Pattern
 from gradproof_service.transforms.sparsity.places import Places, Rowwise, alone, places_of, read
+from gradproof_service.transforms.sparsity.sinks import sink_of
 from gradproof_service.transforms.sparsity.stretch import Stretch
 from gradproof_service.transforms.sparsity.values import Values
 
@@ -40,7 +40,7 @@ class _Run:
     lanes: int
     gradient: Stretch
     reads: tuple[tuple[int, int, Places, Array | None], ...]
-    to: InOrder | OneByOne
+    to: tuple[To, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +84,22 @@ def _fill(data: Array, run: _Run, held: Sequence[Array], tick: Tick) -> None:
         else:
             moving.append((i, x, at))
     values = stretch.numbers(fixed)
-    lay = _laying(data, run, values)
+    sinks = [sink_of(data, to, stretch.lanes) for to in run.to]
     for start in range(0, run.lanes, stretch.lanes):
         stop = min(run.lanes, start + stretch.lanes)
         for i, x, places in moving:
             values[i] = read(x, places, start, stop)
-        lay(start, stop)
+        results: list[Array] = []
+        new: list[bool] = []
+        for sink in sinks:
+            arrays = sink.begin(start, stop)
+            results += arrays
+            new += [sink.fresh or not start] * len(arrays)
+        stretch.fill(values, results, new)
+        stretch.run(values, results)
+        for sink in sinks:
+            sink.end(start, stop)
         tick()
-
-
-def _laying(data: Array, run: _Run, values: list[Any]) -> Callable[[int, int], None]:
-    """`lay(start, stop)`: the derivatives of these lanes into their places; blocks come in order."""
-    if isinstance(run.to, OneByOne):
-        return partial(_place, data, run, values, run.to)
-    if run.to.held is None:
-        return partial(_lay, data, run, values, run.to)
-    return _Selecting(data, run, values, run.to, run.to.held)
 
 
 def local(graph: Graph, wrt: tuple[int, ...], out: int, inputs: Sequence[Array]) -> Local:
@@ -108,44 +108,82 @@ def local(graph: Graph, wrt: tuple[int, ...], out: int, inputs: Sequence[Array])
     values = Values(graph, given)
     groups = lanes_of(Moves(graph, wrt, values), graph.outputs[out])
     t = graph.types[graph.outputs[out]]
-    smooth = [
-        tuple(k for k, leaf in enumerate(g.leaves) if leaf.columns is not None) for g in groups
-    ]
-    if any(
-        g.leaves[k].type.dtype != t.dtype for g, ks in zip(groups, smooth, strict=True) for k in ks
-    ):
-        raise NotLocal("the program computes in several precisions")
-    columns = [
-        [c for k in ks if (c := g.leaves[k].columns) is not None]
-        for g, ks in zip(groups, smooth, strict=True)
-    ]
+    tops = [top for g in groups for top in _tops(g, t) if top.smooth]
     plan = assembled(
-        [(g.rows, c) for g, c in zip(groups, columns, strict=True)],
-        t.size, sum(graph.types[i].size for i in wrt),
-    )  # fmt: skip
-    gradients = [
-        optimise(gradient_graph(g.graph, ks, 0)) for g, ks in zip(groups, smooth, strict=True)
-    ]
-    needed: dict[int, int] = {}
-    runs = tuple(_run(groups[p.group], gradients[p.group], p, needed) for p in plan.parts)
-    return Local(
-        plan.pattern,
-        _selected(graph, list(needed)),
-        runs,
-        plan.added,
-        t.dtype,
-        frozenset(values.asked),
+        [(top.rows, top.columns) for top in tops], t.size, sum(graph.types[i].size for i in wrt)
     )
+    needed: dict[int, int] = {}
+    runs: list[_Run] = []
+    for g in groups:
+        mine = [(top, p) for p in plan.parts if (top := tops[p.group]).group is g]
+        whole = [(top, p) for top, p in mine if p.lanes is None]
+        runs += [_run(g, [pair], needed) for pair in mine if pair[1].lanes is not None]
+        runs += [_run(g, whole, needed)] if whole else []
+    return Local(
+        plan.pattern, _selected(graph, list(needed)), tuple(runs), plan.added, t.dtype,
+        frozenset(values.asked),
+    )  # fmt: skip
 
 
-def _run(group: Lanes, gradient: Graph, part: Part, needed: dict[int, int]) -> _Run:
-    lanes = len(group.rows if part.lanes is None else part.lanes)
-    places = [_places(leaf, part.lanes) for leaf in group.leaves]
+@dataclass(frozen=True, slots=True)
+class _Top:
+    """One output of a group's scalar graph: its rows, and the variables it depends on with their columns."""
+
+    group: Lanes
+    out: int
+    rows: Array
+    smooth: tuple[int, ...]
+    columns: list[Array]
+
+
+def _tops(group: Lanes, t: Type) -> list[_Top]:
+    found: list[_Top] = []
+    for k, rows in enumerate(group.rows):
+        read = _behind(group.graph, group.graph.outputs[k])
+        smooth = [(i, leaf, leaf.columns) for i, leaf in enumerate(group.leaves) if i in read]
+        if any(c is not None and leaf.type.dtype != t.dtype for _, leaf, c in smooth):
+            raise NotLocal("the program computes in several precisions")
+        kept = [(i, c) for i, _, c in smooth if c is not None]
+        found.append(_Top(group, k, rows, tuple(i for i, _ in kept), [c for _, c in kept]))
+    return found
+
+
+def _behind(graph: Graph, v: int) -> set[int]:
+    """The inputs that a value is made of."""
+    needed = {v}
+    for _, _, _, operands, outs in reversed(list(graph.nodes())):
+        if not needed.isdisjoint(outs):
+            needed.update(operands)
+    return {i for i in needed if i < len(graph.inputs)}
+
+
+def _gradients(group: Lanes, tops: Sequence[_Top]) -> Graph:
+    """The derivatives of several outputs by their variables, one behind the other; what they share is computed once."""
+    graph = group.graph
+    if len(tops) == 1:
+        return optimise(gradient_graph(graph, tops[0].smooth, tops[0].out))
+    xp = Builder(graph.name)
+    inputs = [xp.input(n, t) for n, t in zip(graph.inputs, graph.input_types, strict=True)]
+    made: list[Value] = []
+    for top in tops:
+        made += xp.inline(gradient_graph(graph, top.smooth, top.out), inputs)
+    return optimise(xp.finish(made))
+
+
+def _run(group: Lanes, parts: Sequence[tuple[_Top, Part]], needed: dict[int, int]) -> _Run:
+    """Outputs of a group that run over the same of its lanes."""
+    some = parts[0][1].lanes
+    places = [_places(leaf, some) for leaf in group.leaves]
     row = max([1, *(at.width for at in places if isinstance(at, Rowwise))])
+    lanes = len(group.rows[0] if some is None else some)
     block = min(max(1, BLOCK // row) * row, lanes)
+    gradient = _gradients(group, [top for top, _ in parts])
     stretch = Stretch(gradient, tuple(not alone(at) for at in places), block)
-    reads = tuple((i, *_source(group.leaves[i], needed), places[i]) for i in stretch.reads)
-    return _Run(lanes, stretch, tuple((i, k, at, own) for i, k, own, at in reads), part.to)
+    reads: list[tuple[int, int, Places, Array | None]] = []
+    for i in stretch.reads:
+        source, own = _source(group.leaves[i], needed)
+        reads.append((i, source, places[i], own))
+    return _Run(lanes, stretch, tuple(reads), tuple(p.to for _, p in parts))
 
 
 def _places(leaf: Leaf, lanes: Array | None) -> Places:
@@ -166,45 +204,3 @@ def _selected(graph: Graph, values: list[int]) -> Graph:
         graph.name, graph.inputs, graph.types, graph.sites, graph.operands, graph.first, values,
         [f"v{v}" for v in values], graph.locations, graph.node_names, graph.origins,
     )  # fmt: skip
-
-
-def _lay(data: Array, run: _Run, values: list[Any], to: InOrder, start: int, stop: int) -> None:
-    """The derivatives of these lanes side by side."""
-    count = len(to.back)
-    first = to.first + start * count
-    table = data[first : first + (stop - start) * count].reshape(stop - start, count)
-    columns = [table[:, j] for j in to.back]
-    run.gradient.fill(values, columns)
-    run.gradient.run(values, columns)
-
-
-class _Selecting:
-    """Derivatives side by side in a table that stays in the cache; what is held of it goes to the entries behind the last."""
-
-    def __init__(self, data: Array, run: _Run, values: list[Any], to: InOrder, held: Array) -> None:
-        self._data, self._run, self._values, self._held = data, run, values, held
-        self._at = to.first
-        table = np.empty((run.gradient.lanes, len(to.back)), data.dtype)
-        self._table, self._columns = table, [table[:, j] for j in to.back]
-        run.gradient.fill(values, self._columns)
-
-    def __call__(self, start: int, stop: int) -> None:
-        size = stop - start
-        self._run.gradient.run(self._values, [c[:size] for c in self._columns])
-        kept = self._table[:size][self._held[start:stop]]
-        self._data[self._at : self._at + len(kept)] = kept
-        self._at += len(kept)
-
-
-def _place(data: Array, run: _Run, values: list[Any], to: OneByOne, start: int, stop: int) -> None:
-    """Each derivative added to its entry; within one variable no entry is met twice."""
-    table = np.empty((len(to.places), stop - start), data.dtype)
-    run.gradient.fill(values, list(table))
-    run.gradient.run(values, list(table))
-    for value, places in zip(table, to.places, strict=True):
-        at = places[start:stop]
-        held = at >= 0
-        if held.all():
-            data[at] += value
-        else:
-            data[at[held]] += value[held]

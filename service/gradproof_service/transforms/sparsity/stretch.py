@@ -78,10 +78,11 @@ class Stretch:
             results[k][...] = values[v]
         self._idle.append(buffers)
 
-    def fill(self, values: list[Any], results: Sequence[Array]) -> None:
-        """The results that no lane changes, for any number of lanes; `run` writes the others."""
+    def fill(self, values: list[Any], results: Sequence[Array], some: Sequence[bool]) -> None:
+        """Those of `some` results that no lane changes, for any number of lanes; `run` writes the others."""
         for k, v in self._same:
-            results[k][...] = values[v]
+            if some[k]:
+                results[k][...] = values[v]
 
     def _put(self, values: list[Any], step: Step, made: Any) -> None:
         if len(step.site.outs) == 1:
