@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from secrets import token_hex
 
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import session_pb2 as ses
@@ -46,6 +47,8 @@ class Held:
     """The client took the work on this version back."""
     refused: ses.Failure | None = None
     """Why the document could not be opened, until it is opened again."""
+    name: str = field(default_factory=lambda: token_hex(8))
+    """Unlike that of every other document: its checks go to one worker, which may remember the program."""
     accepted_at: float = 0.0
     """When the newest version came, by the loop's clock."""
 

@@ -10,6 +10,7 @@ from gradproof_proto.v1 import derivative_pb2 as der
 
 from gradproof_service.server.deadline import Deadline
 from gradproof_service.server.messages import read_message
+from gradproof_service.server.sessions.held import Held
 from gradproof_service.server.sessions.registry import Sessions
 from gradproof_service.server.sessions.session import Read, Write
 
@@ -36,7 +37,7 @@ class LocalChecks:
         self._application = application
         self._pool = ThreadPoolExecutor(1, "gradproof-check")
 
-    async def check(self, request: bytes, deadline: Deadline, uri: str, version: int) -> bytes:
+    async def check(self, request: bytes, deadline: Deadline, held: Held) -> bytes:
         """The answer to a CheckRequest; raises what the application raises."""
 
         def work() -> bytes:

@@ -41,8 +41,8 @@ _log = logging.getLogger("gradproof")
 class Checks(Protocol):
     """Where checks are done."""
 
-    async def check(self, request: bytes, deadline: Deadline, uri: str, version: int) -> bytes:
-        """The serialized answer to a serialized CheckRequest; `uri` and `version` say for what, in the log."""
+    async def check(self, request: bytes, deadline: Deadline, held: Held) -> bytes:
+        """The serialized answer to a serialized CheckRequest about a document."""
         ...
 
 
@@ -189,7 +189,7 @@ class Run:
             digest = hashlib.sha256(request).digest()
             known = self._known.pop(digest, None)
             if known is None:
-                answer = await self._checks.check(request, token, held.uri, version.number)
+                answer = await self._checks.check(request, token, held)
                 report = read_message(der.CheckResponse, answer).report
                 known = (report, result_id(CHECK, report))
             if known[0].ByteSize() <= KEPT_BYTES:

@@ -11,6 +11,7 @@ from gradproof_proto.v1 import session_pb2_grpc
 from gradproof_service.server.compute import STORY, Compute, Story
 from gradproof_service.server.deadline import Deadline
 from gradproof_service.server.servicers import Calls
+from gradproof_service.server.sessions.held import Held
 from gradproof_service.server.sessions.registry import Sessions
 
 Context = Any
@@ -23,19 +24,19 @@ class WorkerChecks:
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
 
-    async def check(self, request: bytes, deadline: Deadline, uri: str, version: int) -> bytes:
+    async def check(self, request: bytes, deadline: Deadline, held: Held) -> bytes:
         """The answer to a CheckRequest; raises what `Compute` raises."""
         story = Story()
         STORY.set(story)
         try:
-            return await self._compute.call("check", request, deadline)
+            return await self._compute.call("check", request, deadline, affinity=held.name)
         finally:
             _log.log(
                 logging.INFO if story.attempts > 1 else logging.DEBUG,
                 "a document was checked",
                 extra={
-                    "document": uri,
-                    "version": version,
+                    "document": held.uri,
+                    "version": held.number,
                     "attempts": story.attempts,
                     "worker": story.worker,
                 },

@@ -12,6 +12,7 @@ from gradproof_service.graph.limits import DEFAULT_LIMITS
 from gradproof_service.server.application import Application
 from gradproof_service.server.blobs import BlobStore
 from gradproof_service.server.deadline import Deadline
+from gradproof_service.server.sessions.held import Held
 from gradproof_service.server.sessions.local import LocalChecks
 from gradproof_service.server.sessions.outbox import Outbox
 from gradproof_service.server.sessions.registry import Sessions
@@ -27,12 +28,12 @@ class Counted:
         self.error: Exception | None = None
         self._checks = LocalChecks(Application())
 
-    async def check(self, request: bytes, deadline: Deadline, uri: str, version: int) -> bytes:
+    async def check(self, request: bytes, deadline: Deadline, held: Held) -> bytes:
         """One check."""
-        self.asked.append(version)
+        self.asked.append(held.number)
         if self.error is not None:
             raise self.error
-        return await self._checks.check(request, deadline, uri, version)
+        return await self._checks.check(request, deadline, held)
 
 
 class Spoken:
@@ -62,7 +63,7 @@ def at(x: float, version: int) -> ses.EditDocument:
     return ses.EditDocument(uri="d", base_version=version - 1, version=version, edits=[change])
 
 
-def held(work: Callable[[Counted, Spoken], Awaitable[None]]) -> None:
+def conversation(work: Callable[[Counted, Spoken], Awaitable[None]]) -> None:
     """Run a conversation."""
 
     async def main() -> None:
@@ -92,7 +93,7 @@ def test_what_comes_back_is_not_computed_again() -> None:
         assert third.report == first.report
         assert checks.asked == [1, 2]
 
-    held(work)
+    conversation(work)
 
 
 def test_while_edits_follow_each_other_no_check_is_begun() -> None:
@@ -107,7 +108,7 @@ def test_while_edits_follow_each_other_no_check_is_begun() -> None:
         assert checks.asked[-1] == 51
         assert len(checks.asked) < 10
 
-    held(work)
+    conversation(work)
 
 
 def test_a_check_that_fails_is_told_and_the_next_edit_goes_on() -> None:
@@ -128,7 +129,7 @@ def test_a_check_that_fails_is_told_and_the_next_edit_goes_on() -> None:
         spoken.say(edit=at(3.0, 3))
         assert (await spoken.final(3)).HasField("report")
 
-    held(work)
+    conversation(work)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_what_nobody_may_say_twice_ends_the_session(second: dict[str, object], s
         assert caught.value.kind is FaultKind.INVALID
         assert not len(spoken.sessions)
 
-    held(work)
+    conversation(work)
 
 
 def test_the_newer_takes_the_place_of_the_older() -> None:
