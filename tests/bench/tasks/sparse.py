@@ -28,28 +28,31 @@ def bratu(xp: Any, u: Any) -> Any:
     return p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:] - 4.0 * u + RATE * xp.exp(u)
 
 
-def _graph(f: Callable[..., Any], u: Any) -> Any:
+def typed(f: Callable[..., Any], points: Arrays) -> Any:
+    """The typed graph of a NumPy function."""
     import gradproof as gp
     from gradproof_service.arrays import type_of_array
     from gradproof_service.graph.typing import type_program
     from gradproof_service.wire.decode import decode_program
 
-    program = decode_program(gp.trace(lambda x: f(np, x), at=(u,)).message)
-    graph, findings = type_program(program, [type_of_array(u)])
+    program = decode_program(gp.trace(f, at=tuple(points)).message)
+    graph, findings = type_program(program, [type_of_array(x) for x in points])
     assert graph is not None, findings
     return graph
 
 
-def _entries(graph: Any, u: Any) -> Arrays:
-    from gradproof_service.transforms.sparsity.jacobians import sparse_jacobian
+def entries(graph: Any, points: Arrays) -> Arrays:
+    """The values of the sparse Jacobian of the first output by all inputs side by side, row by row."""
+    from gradproof_service.transforms.sparsity.jacobians import prepared
 
-    return [sparse_jacobian(graph, [u], (0,), (0,))[0][0].values]
+    plan = prepared(graph, points, tuple(range(len(points))), (0,))
+    return [plan.local[0].entries(points)]
 
 
 def _ours(f: Callable[..., Any], u: Any, times: int = 1) -> Maker:
     def make() -> Contender:
-        graph = _graph(f, u)
-        return lambda: [_entries(graph, u) for _ in range(times)][-1]
+        graph = typed(lambda x: f(np, x), [u])
+        return lambda: [entries(graph, [u]) for _ in range(times)][-1]
 
     return make
 
@@ -60,14 +63,14 @@ def _structure(f: Callable[..., Any], u: Any) -> Maker:
     def make() -> Contender:
         from gradproof_service.graph.graph import Graph
 
-        g = _graph(f, u)
+        g = typed(lambda x: f(np, x), [u])
 
         def run() -> Arrays:
             new = Graph(
                 g.name, g.inputs, g.types, g.sites, g.operands, g.first, g.outputs, g.output_names,
                 g.locations, g.node_names,
             )  # fmt: skip
-            return _entries(new, u)
+            return entries(new, [u])
 
         return run
 
