@@ -34,8 +34,9 @@ from gradproof_service.server.differentiate import (
 )
 from gradproof_service.server.options import read_options, sifted
 from gradproof_service.server.subject import Subject, program_message, read_program, type_at
-from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate, no_tick
+from gradproof_service.transforms.evaluate import Tick, batch_of, no_tick
 from gradproof_service.transforms.jacobian import Mode
+from gradproof_service.transforms.planned import planned
 from gradproof_service.wire.decode import Fetch, decode_program
 from gradproof_service.wire.encode import (
     encode_ask,
@@ -82,7 +83,7 @@ class Application:
             return der.EvaluateResponse(findings=self._shown(subject.findings, program, options))
         batch = request.batch
         judge_cost(graph, (bool(batch),) * len(graph.inputs), batch, self.limits)
-        values = evaluate(graph, subject.point, tick=tick)
+        values = planned(graph, subject.point, tick=tick)
         if batch:
             values = [
                 batch_of(y, t.rank, batch) for y, t in zip(values, graph.output_types, strict=True)
@@ -115,7 +116,7 @@ class Application:
             graph, kind, _MODES[request.mode], options, seeds, request.seed_batch, self.limits
         )
         judge_cost(graph, (False,) * len(graph.inputs), 0, self.limits)
-        values = evaluate(graph, subject.point, tick=tick)
+        values = planned(graph, subject.point, tick=tick)
         small = request.dense_elements
         if request.sparse and may_be_sparse(graph, asked, small):
             from gradproof_service.server.sparse import (
@@ -306,7 +307,9 @@ class Application:
             )
         else:
             judge_cost(subject.graph, (False,) * len(subject.point), 0, self.limits)
-            with np.errstate(all="ignore"):  # what overflows is judged as a number, not as a warning
+            with np.errstate(
+                all="ignore"
+            ):  # what overflows is judged as a number, not as a warning
                 report = check(program, subject.graph, subject.point, claims, options, tick=tick)
                 report = review(subject.graph, subject.point, report, options, tick=tick)
         return encode_report(report, program=program, origin=_origin(request), version=__version__)

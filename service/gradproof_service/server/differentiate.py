@@ -19,9 +19,10 @@ from gradproof_service.graph.limits import Limits
 from gradproof_service.graph.program import Program
 from gradproof_service.server.cost import judge_cost
 from gradproof_service.transforms import derivative_graph as whole
-from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate
+from gradproof_service.transforms.evaluate import Tick, batch_of
 from gradproof_service.transforms.forward import jvp
-from gradproof_service.transforms.jacobian import Mode, hessian, hvp, jacobian
+from gradproof_service.transforms.jacobian import Linearization, Mode, hessian, hvp, jacobian
+from gradproof_service.transforms.planned import planned
 from gradproof_service.transforms.reverse import vjp
 
 SCALAR: Final = (Kind.GRADIENT, Kind.HESSIAN, Kind.HVP)
@@ -192,8 +193,15 @@ def _judge_rows(asked: Wanted, sizes: Sequence[int]) -> None:
         )
 
 
+def _linearized(graph: Graph, point: list[Array], asked: Wanted, tick: Tick) -> Linearization:
+    return jacobian(
+        graph, point, asked.wrt, asked.outs, asked.mode,
+        run=lambda g, xs: planned(g, xs, tick=tick),
+    )  # fmt: skip
+
+
 def _jacobian(graph: Graph, point: list[Array], asked: Wanted, tick: Tick) -> list[Block]:
-    found = jacobian(graph, point, asked.wrt, asked.outs, asked.mode, tick=tick)
+    found = _linearized(graph, point, asked, tick)
     return [
         Block(asked.kind, graph.output_names[o], graph.inputs[i], block)
         for o, row in zip(asked.outs, found.blocks, strict=True)
@@ -202,7 +210,7 @@ def _jacobian(graph: Graph, point: list[Array], asked: Wanted, tick: Tick) -> li
 
 
 def _gradient(graph: Graph, point: list[Array], asked: Wanted, tick: Tick) -> list[Block]:
-    found = jacobian(graph, point, asked.wrt, asked.outs, asked.mode, tick=tick)
+    found = _linearized(graph, point, asked, tick)
     return [
         Block(
             asked.kind, graph.output_names[o], graph.inputs[i], block.reshape(graph.types[i].shape)
@@ -277,7 +285,7 @@ def _run(
 ) -> list[Array]:
     flags = (False,) * len(point) + (bool(asked.batch),) * len(seeds)
     judge_cost(derivative, flags, asked.batch, asked.limits)
-    return evaluate(derivative, [*point, *seeds], tick=tick)
+    return planned(derivative, [*point, *seeds], tick=tick)
 
 
 def _batched(x: Array, type: Type, batch: int) -> Array:

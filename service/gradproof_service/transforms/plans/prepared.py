@@ -25,10 +25,11 @@ Key = tuple[tuple[bool, ...], int | None]
 class Prepared:
     """One graph as plans, called with its inputs; safe to call from several threads at once.
 
-    `graph` is what runs: its inputs are what a call takes, its outputs what it returns.
+    `graph` is what runs: its inputs are what a call takes, its outputs what it returns. Without
+    `on_floats` graphs of scalars run on arrays too, with the bits of every other call.
     """
 
-    def __init__(self, graph: Graph, threads: int = 1) -> None:
+    def __init__(self, graph: Graph, threads: int = 1, *, on_floats: bool = True) -> None:
         self.graph = optimise(graph)
         self.threads = threads
         self._sketches: dict[Key, Sketch] = {}
@@ -37,7 +38,7 @@ class Prepared:
         self._lock = Lock()
         self._types = self.graph.input_types
         self._core: Key = ((False,) * len(self._types), None)
-        self._on_floats = scalar_runner(self.graph)
+        self._on_floats = scalar_runner(self.graph) if on_floats else None
 
     def __call__(self, *inputs: Any, tick: Tick = no_tick) -> list[Array]:
         """The outputs at these inputs, each as its type says or with one batch axis in front.
