@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradproof_service.arrays import Array
-from gradproof_service.transforms.sparsity.pattern import Pattern, need
+from gradproof_service.transforms.sparsity.pattern import Pattern, TooDense, need
 
 INDEX = np.int32
 
@@ -82,6 +82,8 @@ def assembled(groups: Sequence[tuple[Array, Sequence[Array]]], rows: int, width:
     A column array of one element stands for all lanes; -1 is no column. Raises `TooDense` for too many entries.
     """
     need(sum(len(at) * len(columns) for at, columns in groups))
+    if max(rows, width) > np.iinfo(INDEX).max:
+        raise TooDense(f"{rows} x {width} entries have no index of 32 bits")
     tables = [_table(at, columns) for at, columns in groups]
     ranks = [_ranks(t.columns[t.odd]) for t in tables]
     lengths = np.zeros(rows + 1, INDEX)
@@ -116,12 +118,12 @@ def _table(rows: Array, columns: Sequence[Array]) -> _Table:
 
 def _usual_order(lanes: int, columns: Sequence[Array]) -> tuple[int, ...]:
     """The variables by their columns in a lane near the middle that has as many as any."""
-    count = sum(
-        (np.broadcast_to(c >= 0, lanes).astype(np.int16) for c in columns),
-        np.zeros(lanes, np.int16),
-    )
-    full = np.flatnonzero(count == count.max())
-    lane = int(full[len(full) // 2])
+    lane = lanes // 2
+    if any(int(c[min(lane, len(c) - 1)]) < 0 for c in columns):
+        shape = np.zeros(lanes, np.int16)
+        count = sum((np.broadcast_to(c >= 0, lanes).astype(np.int16) for c in columns), shape)
+        full = np.flatnonzero(count == count.max())
+        lane = int(full[len(full) // 2])
     return tuple(
         sorted(
             range(len(columns)), key=lambda k: int(columns[k][lane if len(columns[k]) > 1 else 0])
@@ -131,6 +133,8 @@ def _usual_order(lanes: int, columns: Sequence[Array]) -> tuple[int, ...]:
 
 def _ranks(table: Array) -> Array:
     """For each row of columns the place of each among the distinct ones, -1 where there is none."""
+    if not len(table):
+        return np.zeros(table.shape, np.int64)
     above = np.where(table < 0, np.iinfo(INDEX).max, table)
     order = np.argsort(above, axis=1, kind="stable")
     ranked = np.take_along_axis(above, order, axis=1)
