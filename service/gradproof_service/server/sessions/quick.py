@@ -35,6 +35,8 @@ WORK: Final = 10**9
 """Floating operations of one evaluation of a document that takes part: what a thread does in about a second."""
 
 
+NODE_BYTES: Final = 512
+"""Memory of one node that is held, without its array."""
 LOOPS: Final = frozenset({"while_loop", "while_loop_vjp"})
 ENDLESS: Final = 1 << 62
 
@@ -61,6 +63,17 @@ class Quick:
     def held_nodes(self) -> int:
         """Nodes of all versions that are held."""
         return 0 if self._engine is None else self._engine.held_nodes
+
+    @property
+    def kept_bytes(self) -> int:
+        """About how much memory is kept: arrays, and what each node takes beside them."""
+        engine = self._engine
+        return 0 if engine is None else 8 * engine.held_elements + NODE_BYTES * engine.held_nodes
+
+    def forget(self) -> None:
+        """Keep nothing: the next run computes everything."""
+        self._engine = self._key = None
+        self._arrays.clear()
 
     def run(self, version: Version, changed: set[int], tick: Tick) -> ses.QuickResult:
         """The result for a version; `changed` are the numbers that changed since the version that was run before.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 from collections.abc import Generator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Final
 
 from gradproof_proto.v1 import session_pb2 as ses
@@ -16,11 +14,10 @@ from gradproof_service.diagnostic import Fault, FaultKind
 from gradproof_service.graph.limits import Limits
 from gradproof_service.server.blobs import BlobStore
 from gradproof_service.server.messages import fitted
+from gradproof_service.server.sessions.room import Room
 from gradproof_service.server.sessions.run import Checks
 from gradproof_service.server.sessions.session import Read, Session, Write
 
-THREADS: Final = max(1, min(2, (os.cpu_count() or 1) - 1))
-"""Threads for the quick stages of all sessions: each is short, and the event loop needs a processor too."""
 RETRY_S: Final = 1.0
 
 
@@ -31,7 +28,7 @@ class Sessions:
         self.checks = checks
         self.blobs = blobs
         self.limits = limits
-        self.threads: Executor = ThreadPoolExecutor(THREADS, "gradproof-quick")
+        self.room = Room()
         self._open: set[Session] = set()
         self._left = asyncio.Event()
         self._draining = False
@@ -57,7 +54,7 @@ class Sessions:
 
     def close(self) -> None:
         """Let go of the threads; what they do ends at its next tick."""
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.room.close()
 
     @contextlib.contextmanager
     def entered(self, session: Session) -> Generator[None]:

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import Callable
-from concurrent.futures import Executor
 from typing import Any, Final, Protocol
 
 from gradproof_proto.v1 import check_pb2 as chk
@@ -25,6 +24,7 @@ from gradproof_service.server.messages import read_message
 from gradproof_service.server.sessions.document import Version
 from gradproof_service.server.sessions.held import CHECK, QUICK, Found, Held
 from gradproof_service.server.sessions.results import failure, result_id
+from gradproof_service.server.sessions.room import Room
 
 QUIET_S: Final = 0.05
 """While edits follow each other faster than this, no check is begun: it would be stopped at once."""
@@ -66,7 +66,7 @@ class Run:
         self,
         held: Held,
         checks: Checks,
-        threads: Executor,
+        room: Room,
         seconds: float,
         pull_only: bool,
         tell: Callable[[Found, bool], None],
@@ -74,7 +74,7 @@ class Run:
     ) -> None:
         self._held = held
         self._checks = checks
-        self._threads = threads
+        self._room = room
         self._seconds = seconds
         self._pull_only = pull_only
         self._tell = tell
@@ -164,7 +164,9 @@ class Run:
 
         loop = asyncio.get_running_loop()
         # never taken back: the thread leaves at its next tick, and only then may another one enter
-        future = loop.run_in_executor(self._threads, work)
+        threads = self._room.threads(len(version.program.order))
+        self._room.begin(held.quick)
+        future = loop.run_in_executor(threads, work)
         try:
             return await self._watched(future, QUICK, counter)
         except asyncio.CancelledError:
@@ -175,6 +177,7 @@ class Run:
             return self._failed(version, generation, QUICK, error)
         finally:
             self._token = None
+            self._room.end(held.quick)
 
     async def _check(self, version: Version) -> Found | None:
         held = self._held
@@ -183,8 +186,9 @@ class Run:
         loop = asyncio.get_running_loop()
 
         async def call() -> Found:
+            threads = self._room.threads(len(version.program.order))
             request = await loop.run_in_executor(
-                self._threads, lambda: version.request().SerializeToString()
+                threads, lambda: version.request().SerializeToString()
             )
             digest = hashlib.sha256(request).digest()
             known = self._known.pop(digest, None)

@@ -21,6 +21,7 @@ from gradproof_service.server.sessions.held import CHECK, Found, Held
 from gradproof_service.server.sessions.outbox import Outbox
 from gradproof_service.server.sessions.quick import Quick
 from gradproof_service.server.sessions.results import CANCELLED, STALE, failure, refused
+from gradproof_service.server.sessions.room import SMALL_NODES
 from gradproof_service.server.sessions.run import Run
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ Read = Callable[[], Awaitable[ses.OpenRequest | None]]
 Write = Callable[[ses.OpenResponse], Awaitable[None]]
 LARGE_BYTES: Final = 32 << 10
 """A message above this is read beside the event loop."""
-LARGE_NODES: Final = 2000
-"""An edit of a document above this is applied beside the event loop."""
 
 
 class Session:
@@ -103,12 +102,13 @@ class Session:
             await asyncio.sleep(0.01)
 
     async def _forget_all(self) -> None:
-        runs = [run for _, run in self._documents.values()]
+        documents = list(self._documents.values())
         self._documents.clear()
-        for run in runs:
+        for _, run in documents:
             run.stop()
-        for run in runs:
+        for held, run in documents:
             await run.settled()
+            self._home.room.leave(held.quick)
 
     async def _open(self, message: ses.OpenDocument) -> None:
         uri = message.uri
@@ -134,7 +134,8 @@ class Session:
         blobs, limits = self._home.blobs, self._home.limits
         try:
             version = await self._aside(
-                message.ByteSize() > LARGE_BYTES, lambda: opened(message, blobs, limits)
+                message.ByteSize() if message.ByteSize() > LARGE_BYTES else 0,
+                lambda: opened(message, blobs, limits),
             )
         except Exception as error:  # noqa: BLE001 told as a failure of this document
             self._refuse(held, message.version, error)
@@ -163,7 +164,8 @@ class Session:
             self._lose(held, run, failure(Fault(FaultKind.LIMIT, told)))
             return
         before, (blobs, limits) = held.version, (self._home.blobs, self._home.limits)
-        large = len(before.program.order) > LARGE_NODES or message.ByteSize() > LARGE_BYTES
+        nodes = max(1, len(before.program.order))
+        large = nodes if nodes > SMALL_NODES or message.ByteSize() > LARGE_BYTES else 0
         try:
             version, changed = await self._aside(
                 large, lambda: edited(before, message, blobs, limits)
@@ -187,6 +189,7 @@ class Session:
             self._answer(held, number, told)
         held.version = None
         run.stop()
+        self._home.room.leave(held.quick)
 
     def _pull(self, message: ses.Pull) -> None:
         known = self._documents.get(message.uri)
@@ -239,7 +242,7 @@ class Session:
         run = Run(
             held,
             home.checks,
-            home.threads,
+            home.room,
             home.limits.seconds,
             self._hello.pull_only,
             lambda found, final: self._tell(held, found, final),
@@ -325,11 +328,12 @@ class Session:
             raise error
         return fault
 
-    async def _aside(self, large: bool, work: Callable[[], Any]) -> Any:
-        """The result of work, in a thread when it is long."""
-        if not large:
+    async def _aside(self, nodes: int, work: Callable[[], Any]) -> Any:
+        """The result of work, in a thread when there are `nodes` to work on."""
+        if not nodes:
             return work()
-        return await asyncio.get_running_loop().run_in_executor(self._home.threads, work)
+        threads = self._home.room.threads(nodes)
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
 def _invalid(message: str) -> ses.Failure:

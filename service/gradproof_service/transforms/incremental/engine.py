@@ -105,6 +105,11 @@ class Incremental:
         """Nodes held: those of the function and its cotangents, and some that no version needs any more."""
         return len(self._store)
 
+    @property
+    def held_elements(self) -> int:
+        """Elements of all arrays held."""
+        return self._store.elements
+
     def type_of(self, number: int) -> Type | None:
         """The type of a value after `type`, None when it has none."""
         found = self._primal.ids[number]
