@@ -40,7 +40,7 @@ class Limits:
     )
     blob_bytes: int = _row(1 << 30, "bytes", "memory for all blobs")
     worker_bytes: int = _row(8 << 30, "bytes", "the machine, from one worker")
-    calls: int = _row(4096, "calls", "memory for open calls", most=1 << 20)
+    calls: int = _row(8192, "calls", "memory for open calls, sessions among them", most=1 << 20)
     queue: int = _row(512, "calls", "the wait in line for a worker")
     probes: int = _row(16, "probes", "processes, one for each open probe", most=4096)
     connections: int = _row(8192, "connections", "descriptors, from open connections")
