@@ -131,12 +131,13 @@ def until(holds: Callable[[], bool], wait_s: float = 20.0) -> float:
     return time.monotonic() - begun
 
 
-def evaluate(channel: grpc.Channel, x: float, timeout_s: float = 30) -> float:
-    """x**3 + 2 x, by the service."""
+def evaluate(
+    channel: grpc.Channel, x: float, timeout_s: float = 30, *, patient: bool = False
+) -> float:
+    """x**3 + 2 x, by the service; `patient` waits for one that is not there yet."""
     stub = derivative_pb2_grpc.DerivativeServiceStub(channel)
-    answer = stub.Evaluate(
-        der.EvaluateRequest(program=cubic(), point=point(x=x)), timeout=timeout_s
-    )
+    request = der.EvaluateRequest(program=cubic(), point=point(x=x))
+    answer = stub.Evaluate(request, timeout=timeout_s, wait_for_ready=patient or None)
     return float(from_tensor(answer.outputs[0].tensor))
 
 

@@ -164,9 +164,11 @@ def test_floods_end_or_do_no_harm(flood: str) -> None:
             if ended:
                 break
         assert evaluate(channel, 2.0) == 12.0
+        if flood == "pings" and not ended:
+            one.setblocking(False)
+            until(lambda: closed(one))
         one.close()
         until(lambda: running.server.pool.working == 0)
-    assert ended or flood in ("resets", "settings", "empty data")
 
 
 def test_metadata_without_end_is_refused() -> None:

@@ -10,12 +10,12 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 from google.rpc import error_details_pb2
+from gradproof._channel import OPTIONS
 from gradproof_proto.tensors import from_tensor
 from gradproof_proto.v1 import derivative_pb2 as der
 from gradproof_proto.v1 import derivative_pb2_grpc
@@ -233,17 +233,19 @@ def test_no_worker_outlives_its_server(work: str) -> None:
 
 
 def test_a_stop_under_load_loses_no_call(tmp_path: Path) -> None:
-    """14: SIGTERM, and SIGKILL, under load with a service that comes back at once: with the client's retries none is lost."""
+    """14: SIGTERM, then SIGKILL, under load: callers with the client's retries that wait for it to come back lose nothing."""
     address = f"unix:{tmp_path / 's.sock'}"
     told: Counter[str] = Counter()
     stop = threading.Event()
     service = Service(address=address)
-    with grpc.insecure_channel(address, options=_patient()) as channel:
+    with grpc.insecure_channel(address, options=OPTIONS) as channel:
 
         def ask() -> None:
             while not stop.is_set():
                 try:
-                    told["right" if evaluate(channel, 3.0, 60) == 33.0 else "wrong"] += 1
+                    told[
+                        "right" if evaluate(channel, 3.0, 60, patient=True) == 33.0 else "wrong"
+                    ] += 1
                 except grpc.RpcError as error:
                     told[f"lost: {error.code()} {error.details()}"] += 1
 
@@ -262,20 +264,6 @@ def test_a_stop_under_load_loses_no_call(tmp_path: Path) -> None:
         code, words = service.stop()
     assert code == 0, words
     assert set(told) == {"right"}
-
-
-def _patient() -> list[tuple[str, Any]]:
-    """The client's options; its retries give up after four tries, this one waits until the service is there again."""
-    import json
-
-    from gradproof._channel import OPTIONS, SERVICE_CONFIG
-
-    config = json.loads(json.dumps(SERVICE_CONFIG))
-    config["methodConfig"][0]["waitForReady"] = True
-    return [
-        *(o for o in OPTIONS if o[0] != "grpc.service_config"),
-        ("grpc.service_config", json.dumps(config)),
-    ]
 
 
 def test_a_worker_that_lies_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

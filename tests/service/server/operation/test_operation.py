@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.service.abuse.harness import Service
+from tests.service.abuse.harness import Service, until
 from tests.service.server.faulty import called, faulty_server
 from tests.service.server.harness import ServerThread, cubic, point
 
@@ -69,17 +69,21 @@ def test_each_call_is_a_line_with_its_id(
     caplog.set_level(logging.INFO, "gradproof")
     assert ask(server, ("x-request-id", "build-17"))["x-request-id"] == "build-17"
     assert ask(server, ("x-request-id", 'a"b c'))["x-request-id"] != 'a"b c'
-    lines = [
-        json.loads(JsonLines().format(r)) for r in caplog.records if r.name == "gradproof.calls"
-    ]
+    # a line is written when a call has ended, which its caller may know before
+    until(lambda: len(_calls(caplog)) == 4)
+    lines = [json.loads(JsonLines().format(record)) for record in _calls(caplog)]
     assert [(line["method"], line["code"]) for line in lines] == [(CHECK, "OK"), (CHECK, "INVALID_ARGUMENT")] * 2  # fmt: skip
     assert lines[0]["request_id"] == "build-17"
     assert lines[0]["attempts"] == 1
     assert lines[0]["worker"] in server.server.pool.pids
     assert lines[0]["seconds"] > 0
-    text = TextLines().format(caplog.records[0])
+    text = TextLines().format(_calls(caplog)[0])
     assert text.count("\n") == 0
     assert "request_id=build-17" in text
+
+
+def _calls(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.name == "gradproof.calls"]
 
 
 def test_a_mistake_of_ours_is_in_the_log_with_its_trace(
@@ -99,8 +103,13 @@ def test_prometheus_reads_calls_and_workers(server: ServerThread) -> None:
     """Calls by method and code in seconds, and what the workers are at."""
     ask(server)
     where = f"http://{server.server.metrics_address}/metrics"
-    with urllib.request.urlopen(where, timeout=10) as answer:
-        text = answer.read().decode()
+
+    def read() -> str:
+        with urllib.request.urlopen(where, timeout=10) as answer:
+            return answer.read().decode()
+
+    until(lambda: f'code="INVALID_ARGUMENT",method="{CHECK}"' in read())
+    text = read()
     assert f'gradproof_call_seconds_count{{code="OK",method="{CHECK}"}}' in text
     assert f'gradproof_call_seconds_count{{code="INVALID_ARGUMENT",method="{CHECK}"}}' in text
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
@@ -116,14 +125,23 @@ def test_telemetry_follows_the_conventions(server: ServerThread, telemetry: Any)
     spans.clear()
     caller = "4bf92f3577b34da6a3ce929d0e0e4736"
     ask(server, ("traceparent", f"00-{caller}-00f067aa0ba902b7-01"))
-    mine = [s for s in spans.get_finished_spans() if format(s.context.trace_id, "032x") == caller]
-    assert [(s.name, s.kind) for s in mine] == [(CHECK, trace.SpanKind.SERVER)]
-    assert mine[0].attributes["rpc.system.name"] == "grpc"
-    data = reader.get_metrics_data().resource_metrics[0].scope_metrics
-    (histogram,) = [m for s in data for m in s.metrics if m.name == "rpc.server.call.duration"]
-    assert histogram.unit == "s"
-    told = {(p.attributes["rpc.method"], p.attributes["rpc.response.status_code"]) for p in histogram.data.data_points}  # fmt: skip
-    assert {(CHECK, "OK"), (CHECK, "INVALID_ARGUMENT")} <= told
+
+    def mine() -> list[Any]:
+        ended = spans.get_finished_spans()
+        return [s for s in ended if format(s.context.trace_id, "032x") == caller]
+
+    until(lambda: bool(mine()))
+    assert [(s.name, s.kind) for s in mine()] == [(CHECK, trace.SpanKind.SERVER)]
+    assert mine()[0].attributes["rpc.system.name"] == "grpc"
+
+    def told() -> set[tuple[Any, Any]]:
+        scopes = reader.get_metrics_data().resource_metrics[0].scope_metrics
+        named = [m for s in scopes for m in s.metrics if m.name == "rpc.server.call.duration"]
+        assert {m.unit for m in named} == {"s"}
+        points = [p.attributes for m in named for p in m.data.data_points]
+        return {(p["rpc.method"], p["rpc.response.status_code"]) for p in points}
+
+    until(lambda: {(CHECK, "OK"), (CHECK, "INVALID_ARGUMENT")} <= told())
 
 
 def test_draining_is_told_before_calls_are_refused() -> None:
