@@ -66,6 +66,8 @@ def accumulator(t: Type) -> np.dtype[Any]:
 
 LEAF: Final = 16_384
 """Elements of a long full sum that are added up at a time."""
+FEW: Final = 16
+"""Sides of a last axis from which NumPy's own sum is as fast as adding columns."""
 
 
 def total(s: Site, x: Array, keepdims: bool) -> Any:
@@ -73,13 +75,34 @@ def total(s: Site, x: Array, keepdims: bool) -> Any:
 
     A sum of more than `LEAF` floats over all axes adds them in row-major order: each `LEAF` of them by
     NumPy's pairwise summation, then the partial sums by the same. Error within (log2 n + 8) u sum |x|.
+    A few floats along the last axis of many rows are added one after the other, a column at a time:
+    several times as fast as NumPy, which starts anew in each row, and within 15 u sum |x|.
     """
     core = s.ins[0].shape
+    if adds_columns(s) and x.dtype.kind in "fc":
+        y = np.empty(x.shape[:-1], x.dtype)
+        add_columns(x, y)
+        return y[..., None] if keepdims else y
     if len(s["axes"]) < len(core) or prod(core) <= LEAF or x.dtype.kind not in "fc":
         return np.sum(x, axis=s["axes"], keepdims=keepdims)
     lead = s.lead(x)
     y = joined(partial_sums(_flat(x, lead), lead))
     return y.reshape(lead + (1,) * len(core)) if keepdims else y
+
+
+def adds_columns(s: Site) -> bool:
+    """Whether a sum is along a short last axis of enough rows; of the core shape alone."""
+    t = s.ins[0]
+    return (
+        s["axes"] == (-1,) and 2 <= t.shape[-1] < FEW and t.size >= 64 * t.shape[-1] and t.is_float
+    )
+
+
+def add_columns(x: Array, out: Array) -> None:
+    """The columns of x added from the first to the last."""
+    np.add(x[..., 0], x[..., 1], out)
+    for i in range(2, x.shape[-1]):
+        np.add(out, x[..., i], out)
 
 
 def partial_sums(flat: Array, lead: Shape) -> Array:

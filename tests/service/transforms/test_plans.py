@@ -150,8 +150,8 @@ def _widens(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     return _broadcasts(a, b) and np.broadcast_shapes(a, b) == b
 
 
-SMALL = ((), (3,), (4, 3), (4, 1))
-LONG = ((40_001,), (33, 1200), (33, 1), (1200,), (), (40_001, 2))
+SMALL = ((), (3,), (4, 3), (4, 1), (70, 9))
+LONG = ((40_001,), (33, 1200), (33, 1), (1200,), (), (40_001, 2), (5_000, 9))
 
 
 @settings(max_examples=150)

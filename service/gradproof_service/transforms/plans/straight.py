@@ -10,7 +10,7 @@ import numpy as np
 
 from gradproof_service.arrays import Array
 from gradproof_service.ops.record import Site
-from gradproof_service.ops.reduction import LEAF
+from gradproof_service.ops.reduction import LEAF, add_columns, adds_columns
 from gradproof_service.transforms.evaluate import Step
 
 Call = Callable[[], Any]
@@ -38,6 +38,9 @@ def _reducer(name: str, site: Site) -> Callable[..., Any] | None:
     x = site.ins[0]
     if x.size > LEAF or x.dtype != site.out.dtype:
         return None
+    if name == "sum" and adds_columns(site):
+        keepdims = site["keepdims"]
+        return lambda x, out: add_columns(x, out[..., 0] if keepdims else out)
     reduce, axes, keep = _REDUCERS[name].reduce, site["axes"], site["keepdims"]
     return lambda x, out: reduce(x, axes, None, out, keep)
 
