@@ -229,16 +229,18 @@ def test_a_black_box_is_checked_by_values(client: gp.Client) -> None:
     np.testing.assert_allclose(client.evaluate(clipped, at=(X,)), clipped(X))
 
 
-def test_a_black_box_that_raises_nearby_ends_in_a_sentence(client: gp.Client) -> None:
-    """An exception away from the point is no crash of the check."""
+def test_a_black_box_that_raises_nearby_is_left_open_by_name(client: gp.Client) -> None:
+    """An exception away from the point is no crash of the check: nothing is proved, and the report says what it was."""
 
     def fragile(x: Any) -> Any:
         if x[0] != X[0]:
             raise ValueError("only here")
         return np.sum(x**2)
 
-    with pytest.raises(gp.GradproofError, match="only here"):
-        client.check(fragile, at=(X,), claim=lambda x: 2 * x)
+    report = client.check(fragile, at=(X,), claim=lambda x: 2 * x)
+    assert report.verdict == "inconclusive"
+    assert "ValueError" in report.comparisons[0].detail
+    assert "only here" in report.comparisons[0].detail
 
 
 def test_derivatives_come_in_the_arguments_places(client: gp.Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -69,6 +70,10 @@ def check_black_box(
         for i in wrt:
             bench.slopes.of(i)
         bench.comparisons = [_alone(probe, i, o) for i in wrt for o in range(len(probe.floats))]
+    bench.comparisons = [
+        replace(c, detail=probe.failed) if c.reason == "domain" and probe.failed and not c.detail else c
+        for c in bench.comparisons
+    ]  # fmt: skip
     evidence = tuple(_evidence(bench, claims)) if options.evidence else ()
     findings = [*probe.again(), *bench.findings]
     witnesses = (Source.DIFFERENCES, *((Source.TAYLOR,) if bench.acquitted else ()))

@@ -30,6 +30,10 @@ class Probe:
     tick: Tick
     outputs: tuple[tuple[str, Array], ...] = ()
     evaluations: int = 0
+    failures: int = 0
+    """Points beside the given one at which the function failed."""
+    failure: str = ""
+    """What it said at the first of them."""
 
     @property
     def size(self) -> int:
@@ -76,6 +80,8 @@ class Probe:
                 out[part] = np.concatenate(rows, axis=1)
             elif size == 1:
                 out[part] = np.nan
+                self.failures += 1
+                self.failure = self.failure or answer.error
             else:  # one point outside the domain fails its whole batch
                 middle = part.start + size // 2
                 waiting += [slice(part.start, middle), slice(middle, part.stop)]
@@ -113,6 +119,14 @@ class Probe:
                 numbers=(("spread", spread),), mend="fix the random seed, or the state it keeps",
             )
         ]  # fmt: skip
+
+    @property
+    def failed(self) -> str:
+        """How often the function failed beside the point, and what it said first; empty when it never did."""
+        if not self.failures:
+            return ""
+        where = "a point" if self.failures == 1 else f"{self.failures} points"
+        return f"the function failed at {where} beside this one: {self.failure}"
 
     def _parts(self, count: int) -> Iterator[slice]:
         for start in reversed(range(0, count, self.batch)):

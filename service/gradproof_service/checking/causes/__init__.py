@@ -130,13 +130,16 @@ def _with(best: Cause | None, culprit: Culprit) -> Cause:
     in the function that only the numbers speak for.
     """
     yields = _FAINT if culprit.faint else _YIELDS
+    whole = f"{culprit.text}: {culprit.step}" if culprit.step else culprit.text
+    if best is not None and best.code == culprit.code == "F01":
+        whole = culprit.text  # the factor is told already
     if best is None or (culprit.code and best.code in yields and best.code != culprit.code):
         code = culprit.code or "F17"
         best = Cause(
-            code, NAMES[code][0], culprit.text, 1.0,
+            code, NAMES[code][0], whole, 1.0,
             nodes=best.nodes if best else (), locations=best.locations if best else (),
         )  # fmt: skip
-    return replace(best, culprit=culprit.locations, culprit_text=culprit.text)
+    return replace(best, culprit=culprit.locations, culprit_text=whole)
 
 
 _FAINT = ("F15", "F16")

@@ -78,8 +78,7 @@ def with_step(r: Reading, v: int, right: Array, found: Culprit) -> Culprit:
         named = r.words.sizes.name(1 / c)
         story = f" ({named.story})" if named and named.story else ""
         times = named.text if named else f"{1 / c:.7g}"
-        text = f"{found.text}: it is {times} times what it should be{story}"
-        return replace(found, code="F01", text=text)
+        return replace(found, code="F01", step=f"it is {times} times what it should be{story}")
     if np.allclose(np.sort(here, axis=None), np.sort(right, axis=None), rtol=CLOSE, atol=0):
         return replace(found, code="F03")
     terms = list(_fitting(r, v, here))

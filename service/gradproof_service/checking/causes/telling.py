@@ -20,6 +20,8 @@ class Culprit:
     text: str
     nodes: tuple[str, ...]
     locations: tuple[Location, ...]
+    step: str = ""
+    """What the accused value lacks or has too much of, when that is a factor with a name."""
     factor: float = 0.0
     """What the accused value must be multiplied by, 0 when it is not off by a factor."""
     code: str = ""
