@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from gradproof._errors import RequestError
-from gradproof._gate.accept import accept
+from gradproof._gate.accept import accept, acceptable
 from gradproof._gate.baseline import read
 from gradproof._gate.config import load
 from gradproof._gate.verdicts import Verdict
@@ -221,3 +221,29 @@ def test_a_kill_in_the_middle_of_the_command_leaves_whole_baselines(
     result = run(example)
     assert set(result.counts) <= {Verdict.PASS, Verdict.NEW}
     assert result.counts[Verdict.PASS] == len(written)
+
+
+def test_an_open_verdict_may_be_accepted_and_then_held(example: Path) -> None:
+    """A case that cannot be decided is offered once; accepted it stays open, and a move of it fails the run."""
+    edit(
+        example,
+        "gradproof.toml",
+        "[cases.pendulum]\n",
+        "[cases.pendulum]\ntau = 1e-15\ninconclusive = 'pass'\n",
+    )
+    (example / "gradients" / "pendulum.toml").unlink()
+    config = load(example / "gradproof.toml")
+    first = by_name(run(example, words=("pendulum",)))["pendulum"]
+    assert (str(first.verdict), first.exit_code, acceptable(first)) == ("INCONCLUSIVE", 0, True)
+    assert read(accept(config, first, "nothing better"))[0].verdict == "inconclusive"
+    held = by_name(run(example, words=("pendulum",)))["pendulum"]
+    assert (str(held.verdict), held.exit_code, acceptable(held)) == ("INCONCLUSIVE", 0, False)
+    edit(
+        example,
+        "models/physics.py",
+        "return p * p / 2 - np.cos(q)",
+        "return (p * p / 2 - np.cos(q)) * (1 + 1e-9)",
+    )
+    moved = by_name(run(example, words=("pendulum",)))["pendulum"]
+    assert (str(moved.verdict), moved.exit_code, acceptable(moved)) == ("INCONCLUSIVE", 1, True)
+    assert "besides" in moved.sentence

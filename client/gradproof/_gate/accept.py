@@ -11,7 +11,7 @@ from gradproof._gate.baseline import committed, file_name, parse
 from gradproof._gate.config import Config
 from gradproof._gate.environment import refuse_in_ci
 from gradproof._gate.result import CaseResult
-from gradproof._gate.verdicts import MEANINGS, Verdict
+from gradproof._gate.verdicts import Verdict
 
 REFUSED: Final = {
     Verdict.FAIL: "it is wrong; mend it first",
@@ -63,12 +63,6 @@ def put(text: str, path: Path, root: Path) -> None:
 
 def acceptable(result: CaseResult) -> bool:
     """Whether there is something to accept: a baseline that is missing, moved, or no longer wanted."""
-    if result.verdict in (Verdict.NEW, Verdict.DRIFT, Verdict.GONE):
-        return True
-    if result.verdict is not Verdict.INCONCLUSIVE or not result.baseline:
-        return False
-    return (
-        not result.previous
-        or any(d.beyond for d in result.drifts)
-        or result.exit_code == MEANINGS[Verdict.DRIFT].exit_code
-    )
+    if result.verdict is Verdict.INCONCLUSIVE:
+        return bool(result.baseline) and (not result.previous or result.moved)
+    return result.verdict in (Verdict.NEW, Verdict.DRIFT, Verdict.GONE)

@@ -40,7 +40,7 @@ def judge(
     moved = _against(case, checked, then) if then else _Moved()
     agreements = _agreements(checked, then)
     verdict, sentence = _verdict(case, checked, told, agreements, moved, then, held=held)
-    drifted = any(d.beyond for d in moved.drifts) or bool(moved.why)
+    drifted = moved.drifted or any(a.lost for a in agreements)
     code = MEANINGS[verdict].exit_code
     if verdict is Verdict.INCONCLUSIVE:
         code = FINDINGS if drifted else WHEN_OPEN[case.settings.inconclusive]
@@ -56,6 +56,7 @@ def judge(
         agreements=agreements,
         drifts=moved.drifts,
         notes=moved.notes,
+        moved=drifted,
         points=len(checked),
         entries_checked=sum(c.report.entries_checked for c in checked),
         entries_total=sum(c.report.entries_total for c in checked),

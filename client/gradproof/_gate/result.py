@@ -125,7 +125,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What became of one case; `sentence` stands alone.
+    """What became of one case; `sentence` stands alone, `moved` says that it is not where its baseline is.
 
     `baseline` is the text that accepting it would commit, `previous` that of the committed `file`, a path from the root.
     """
@@ -141,6 +141,7 @@ class CaseResult:
     agreements: tuple[Agreement, ...] = ()
     drifts: tuple[Drift, ...] = ()
     notes: tuple[str, ...] = ()
+    moved: bool = False
     proof: Proof | None = None
     points: int = 0
     entries_checked: int = 0
