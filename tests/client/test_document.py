@@ -349,3 +349,20 @@ def test_the_asynchronous_face(server: ServerThread) -> None:
                     await endless.wait(timeout_s=0.2)
 
     asyncio.run(work())
+
+
+def test_an_edit_that_cannot_be_sent_is_not_lost(
+    server: ServerThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tensors that cannot be put at this moment: the edit stands, and is sent when another stream does."""
+
+    def failing(request: Any) -> Any:
+        raise gp.ServiceUnavailable("not at this moment")
+
+    with gp.connect(server.address) as client:
+        document = client.open("x*x", at={"x": 1.0}, depth="quick", timeout_s=60)
+        document.wait()
+        monkeypatch.setattr(client.keeper()._link, "_fitted", failing)
+        document.edit(at={"x": 2.0})
+        assert float(document.wait().gradient["x"]) == 4.0
+        assert client.keeper().reconnects == 1

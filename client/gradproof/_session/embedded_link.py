@@ -35,8 +35,9 @@ class EmbeddedLink:
         self._heard: queue.SimpleQueue[ses.OpenResponse | BaseException | None] = (
             queue.SimpleQueue()
         )
-        self._said: asyncio.Queue[ses.OpenRequest | None] | None = None
+        self._said: asyncio.Queue[ses.OpenRequest] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
         self._begun = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gradproof-session", daemon=True)
         self._thread.start()
@@ -44,7 +45,10 @@ class EmbeddedLink:
 
     def send(self, request: ses.OpenRequest) -> None:
         """Say something."""
-        self._put(request)
+        loop, said = self._loop, self._said
+        if loop is not None and said is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended already
+                loop.call_soon_threadsafe(said.put_nowait, request)
 
     def receive(self) -> ses.OpenResponse | None:
         """The next message."""
@@ -56,19 +60,18 @@ class EmbeddedLink:
         return heard
 
     def close(self) -> None:
-        """End the session and its thread."""
-        self._put(None)
-        self._thread.join()
-
-    def _put(self, request: ses.OpenRequest | None) -> None:
-        loop, said = self._loop, self._said
-        if loop is not None and said is not None:
+        """End the session and its thread, whatever is at work."""
+        loop, task = self._loop, self._task
+        if loop is not None and task is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended already
-                loop.call_soon_threadsafe(said.put_nowait, request)
+                loop.call_soon_threadsafe(task.cancel)
+        self._thread.join()
 
     def _run(self) -> None:
         try:
             asyncio.run(self._hold())
+            self._heard.put(None)
+        except asyncio.CancelledError:
             self._heard.put(None)
         except BaseException as error:  # noqa: BLE001 told to whoever receives
             self._heard.put(error)
@@ -77,7 +80,7 @@ class EmbeddedLink:
 
     async def _hold(self) -> None:
         said = self._said = asyncio.Queue()
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         self._begun.set()
 
         async def write(message: ses.OpenResponse) -> None:

@@ -74,8 +74,13 @@ class Keeper:
         """Say something; while the stream is lost nothing is said, because everything will be said anew."""
         with self.lock:
             self._check()
-            if self._link is not None:
+            if self._link is None:
+                return
+            try:
                 self._link.send(request)
+            except ServiceUnavailable:
+                self._link.close()  # what could not be said is said when another stream stands
+                self._link = None
 
     def pull(self, state: State, stage: str) -> tuple[int, Future[Diagnostics]]:
         """Ask for a stage of a document; the number of the question and its answer."""
@@ -176,7 +181,8 @@ class Keeper:
                         self.reopen(state)
                     for number, (state, _) in self._pulls.items():
                         self._ask(number, state, "check")
-                return True
+                    if self._link is link:
+                        return True
             except (ServiceUnavailable, ServiceFault) as error:
                 lost = error
             except GradproofError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from secrets import token_hex
 
@@ -69,7 +70,7 @@ class Held:
         deepest = max((pull.stage or CHECK for pull in self.pulls.values()), default=0)
         return deepest if pull_only else max(deepest, self.version.depth)
 
-    def said(self, found: Found, final: bool, known: set[bytes] = frozenset()) -> ses.Diagnostics:  # pyright: ignore[reportArgumentType]
+    def said(self, found: Found, final: bool, known: Container[bytes] = ()) -> ses.Diagnostics:
         """What was found as it is told, `unchanged` when the client holds it."""
         message = ses.Diagnostics(
             uri=self.uri,

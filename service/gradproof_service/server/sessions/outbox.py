@@ -17,6 +17,8 @@ class Outbox:
     def __init__(self) -> None:
         self._items: dict[Hashable, Item] = {}
         self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._emptied.set()
 
     def __len__(self) -> int:
         """Messages waiting."""
@@ -27,18 +29,24 @@ class Outbox:
         self._items.pop(slot, None)
         self._items[slot] = item
         self._filled.set()
+        self._emptied.clear()
 
     def drop(self, slot: Hashable) -> None:
         """Do not say what is waiting in a slot."""
         self._items.pop(slot, None)
 
     async def next(self) -> ses.OpenResponse:
-        """The oldest message, as soon as there is one."""
+        """The oldest message, as soon as there is one; asking for the next says that the one before was sent."""
         while True:
             while not self._items:
+                self._emptied.set()
                 self._filled.clear()
                 await self._filled.wait()
             item = self._items.pop(next(iter(self._items)))
             message = item()
             if message is not None:
                 return message
+
+    async def emptied(self) -> None:
+        """Wait until everything was sent."""
+        await self._emptied.wait()

@@ -53,11 +53,13 @@ class Session:
             reader = asyncio.create_task(self._read(read))
             try:
                 await asyncio.wait({writer, reader}, return_when=asyncio.FIRST_COMPLETED)
-                for task in (reader, writer):
-                    if task.done():
-                        task.result()
                 if reader.done():
-                    await self._last_words(writer)
+                    reader.result()
+                    last = asyncio.create_task(self._last_words())
+                    await asyncio.wait({writer, last}, return_when=asyncio.FIRST_COMPLETED)
+                    last.cancel()
+                if writer.done():
+                    writer.result()
             finally:
                 for task in (reader, writer):
                     task.cancel()
@@ -96,10 +98,11 @@ class Session:
         while True:
             await write(await self.outbox.next())
 
-    async def _last_words(self, writer: asyncio.Task[None]) -> None:
-        """The client says nothing more: what was found so far is still sent."""
-        while len(self.outbox) and not writer.done():
-            await asyncio.sleep(0.01)
+    async def _last_words(self) -> None:
+        """The client says nothing more: what it has asked for is still found and sent."""
+        for _, run in list(self._documents.values()):
+            await run.settled()
+        await self.outbox.emptied()
 
     async def _forget_all(self) -> None:
         documents = list(self._documents.values())

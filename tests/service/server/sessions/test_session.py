@@ -306,12 +306,12 @@ def test_a_client_that_vanishes_leaves_nothing(server: ServerThread) -> None:
 
 
 def test_a_session_ends_when_its_client_has_said_everything(server: ServerThread) -> None:
-    """A client that closes its direction gets what was found, and an orderly end."""
+    """A client that closes its direction at once gets what it has asked for, and an orderly end."""
     talking = Talk(server.address)
     talking.say(open=opening())
-    talking.final(1)
     talking.leave()
     assert talking.error is None
+    assert [d.stage for d in talking.diagnostics()] == [ses.STAGE_QUICK, ses.STAGE_CHECK]
     assert left_alone(server)
 
 
