@@ -31,7 +31,7 @@ from gradproof_service.checking.witness import Witness, witness
 from gradproof_service.diagnostic import Fault, FaultKind, Finding, Severity
 from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.program import Program
-from gradproof_service.transforms.evaluate import Tick, evaluate_all, no_tick
+from gradproof_service.transforms.evaluate import Tick, no_tick
 
 SECOND_ORDER = (Kind.HESSIAN, Kind.HVP)
 BESIDE = {
@@ -63,7 +63,7 @@ def check(
     if not scene.wrt or not scene.outs:
         raise Fault(FaultKind.INVALID, _nothing(scene), field_path="point")
     outputs = tuple(zip(graph.output_names, scene.values(), strict=True))
-    values = evaluate_all(scene.graph, scene.inputs, tick=tick)
+    values = scene.known()
     findings = _non_finite(scene, values)
     if findings:
         return Report(
@@ -171,8 +171,7 @@ def _second(
             field_path="options.outputs",
         )
     inner = gradient_scene(scene, chosen[0])
-    inner_values = evaluate_all(inner.graph, inner.inputs, tick=scene.tick)
-    return _order(inner, edges(inner, inner_values), options)
+    return _order(inner, edges(inner, inner.known()), options)
 
 
 def _evidence(orders: Sequence[Order], options: Options) -> list[Evidence]:

@@ -18,7 +18,7 @@ from gradproof_service.checking.report import Kind, Options, Source
 from gradproof_service.diagnostic import Fault, FaultKind
 from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.upcast import narrowest, upcast
-from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate, no_tick
+from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate, evaluate_all, no_tick
 from gradproof_service.transforms.jacobian import BATCH_BYTES, gradient_graph
 from gradproof_service.transforms.rounding import rounding_bounds
 
@@ -52,8 +52,8 @@ class Scene:
     gradient_of: str = ""
     """Set when the graph is a gradient: the output it is the gradient of. Its outputs are then
     the gradients by `wrt` in order, and its Jacobian blocks are Hessian blocks."""
-    _wide: list[list[Array]] = field(
-        init=False, repr=False, compare=False, default_factory=list[list[Array]]
+    _known: list[list[Array | None]] = field(
+        init=False, repr=False, compare=False, default_factory=list["list[Array | None]"]
     )
 
     def pair(self, o: int, i: int, subject: Source, against: Source) -> Pair:
@@ -84,8 +84,17 @@ class Scene:
         """Shape of the Jacobian of output o by input i: `(*output.shape, *input.shape)`."""
         return (*self.graph.types[self.graph.outputs[o]].shape, *self.graph.types[i].shape)
 
+    def known(self) -> list[Array | None]:
+        """Every value of the graph at the point, by id; None for nodes that no output needs."""
+        if not self._known:
+            self._known.append(evaluate_all(self.graph, self.inputs, tick=self.tick))
+        return self._known[0]
+
     def values(self) -> list[Array]:
         """Every output at the point, in the function's own precision."""
+        if self.graph is self.original:
+            known = self.known()
+            return [np.asarray(known[v]) for v in self.graph.outputs]
         inputs = [
             x.astype(t.dtype, copy=False)
             for x, t in zip(self.inputs, self.original.input_types, strict=True)
@@ -124,9 +133,7 @@ class Scene:
 
     def magnitude(self, o: int, i: int) -> float:
         """|output o| over |input i| at the point: the slope of a function that follows its input."""
-        if not self._wide:
-            self._wide.append(evaluate(self.graph, self.inputs, tick=self.tick))
-        value = self._wide[0][o]
+        value = np.asarray(self.known()[self.graph.outputs[o]])
         size = np.abs(value[np.isfinite(value)]).max(initial=0.0)
         return float(size / self.scale(i).max(initial=np.finfo(np.float64).tiny))
 

@@ -75,3 +75,10 @@ def along_of(scene: Scene, i: int, directions: Array, size: Array | None = None)
     moving = directions != 0
     steps = (scene.scale(i) if size is None else size) / np.where(moving, np.abs(directions), 1.0)
     return np.where(moving, steps, np.inf).min(axis=1)
+
+
+def units(n: int) -> Array:
+    """The directions that move one element each, (n, n) and read-only: a view of 2 n numbers."""
+    row = np.zeros(2 * n - 1)
+    row[n - 1] = 1.0
+    return np.lib.stride_tricks.sliding_window_view(row, n)[::-1]

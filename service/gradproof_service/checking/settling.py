@@ -5,6 +5,8 @@ What is settled better than float64 can is taken over by the reference, with the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from gradproof_service.arrays import Array
@@ -16,6 +18,7 @@ from gradproof_service.checking.reference import Reference
 from gradproof_service.checking.report import Source
 from gradproof_service.checking.scene import Scene
 from gradproof_service.checking.seen import Slopes, Witness, along_of
+from gradproof_service.checking.staged import staged_slopes
 from gradproof_service.checking.stencil import UNIT_ROUNDOFF
 from gradproof_service.checking.taylor import taylor_rate
 from gradproof_service.transforms.derive import reaches
@@ -32,9 +35,11 @@ FALLS = (1.75, 4.5)
 
 def at_once(
     scene: Scene, i: int, directions: Array, expected: Array, expected_bar: Array, near: Array, tau: float,
-    budget: int, said: Witness,
+    budget: int, said: Witness, each: bool,
 ) -> Slopes | None:  # fmt: skip
     """The complex step along every direction, where that alone answers for every entry; else None.
+
+    `each` says that the directions are the elements of the input: then stage by stage first.
 
     Only where every op is analytic, no kink or edge is met, and the real parts are the function's own values: then no
     difference of values could see more.
@@ -43,15 +48,28 @@ def at_once(
         return None
     if not (near > 0).all() or not analytic(scene, i):
         return None
+    floor = row_scale(expected.T).T
+    for step in _steps(scene, i, directions, said, each):
+        slopes = Slopes(step.value, step.bar, step.reason, near == 0, np.zeros(step.value.shape))
+        if not _open(expected, expected_bar, slopes, floor, tau).any():
+            if Source.COMPLEX_STEP not in said.sources:
+                said.sources.append(Source.COMPLEX_STEP)
+            return slopes
+    return None
+
+
+def _steps(
+    scene: Scene, i: int, directions: Array, said: Witness, each: bool
+) -> Iterator[Estimate]:
+    """The complex step by stages, which costs less, then of the whole function."""
+    if each:
+        step = staged_slopes(scene, i, scene.known())
+        if step is not None:
+            said.evaluations += step.evaluations
+            yield step
     step = _complex(scene, i, directions, said)
-    if step is None:
-        return None
-    slopes = Slopes(step.value, step.bar, step.reason, near == 0, np.zeros(step.value.shape))
-    if _open(expected, expected_bar, slopes, row_scale(expected.T).T, tau).any():
-        return None
-    if Source.COMPLEX_STEP not in said.sources:
-        said.sources.append(Source.COMPLEX_STEP)
-    return slopes
+    if step is not None:
+        yield step
 
 
 def settle(

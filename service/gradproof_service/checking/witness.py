@@ -26,7 +26,7 @@ from gradproof_service.checking.margins import Edge, reach
 from gradproof_service.checking.reference import Reference, directions_for, push
 from gradproof_service.checking.report import Source
 from gradproof_service.checking.scene import Scene
-from gradproof_service.checking.seen import Looked, Sides, Slopes, Witness, along_of
+from gradproof_service.checking.seen import Looked, Sides, Slopes, Witness, along_of, units
 from gradproof_service.checking.settling import adopt, at_once, fill_in, settle
 from gradproof_service.checking.structure import project, tangent_basis
 
@@ -65,7 +65,7 @@ def _one_input(
     x = scene.inputs[i].reshape(-1).astype(np.float64)
     if every:
         directions = (
-            np.eye(n) if basis is None else representable(x, basis, along_of(scene, i, basis))
+            units(n) if basis is None else representable(x, basis, along_of(scene, i, basis))
         )
         expected = np.concatenate([reference.blocks[o, i].value for o in scene.outs]).T
         expected_bar = np.concatenate([reference.blocks[o, i].bar for o in scene.outs]).T
@@ -81,27 +81,29 @@ def _one_input(
             rows = np.concatenate((groups.directions(), rows))
         directions = representable(x, rows, along_of(scene, i, rows))
         expected, expected_bar = push(scene, i, directions)
+    each = every and basis is None
+    along = scene.scale(i) if each else along_of(scene, i, directions)
     near = reach(scene, i, directions, found)
     if structure is Structure.POSITIVE:
         near = np.minimum(near, along_of(scene, i, directions, np.abs(x)))
-    slopes = at_once(scene, i, directions, expected, expected_bar, near, tau, budget, said)
+    slopes = at_once(scene, i, directions, expected, expected_bar, near, tau, budget, said, each)
     source = Source.COMPLEX_STEP
     if slopes is None:
-        estimate = _differences(scene, i, directions, expected, near, tau, budget, said)
-        if every and basis is None and estimate.left is not None and estimate.right is not None:
+        estimate = _differences(scene, i, directions, along, expected, near, tau, budget, said)
+        if each and estimate.left is not None and estimate.right is not None:
             said.sides[i] = _sides(estimate)
         slopes = Slopes(
             estimate.value.copy(), estimate.bar.copy(), estimate.reason.copy(), near == 0,
             hidden(estimate.value, tau),
         )  # fmt: skip
         source = settle(scene, i, directions, expected, expected_bar, slopes, tau, said)
-    if every and basis is None:
+    if each:
         adopt(scene, reference, i, slopes, said.exact.get(i), tau)
         expected = np.concatenate([reference.blocks[o, i].value for o in scene.outs]).T
         expected_bar = np.concatenate([reference.blocks[o, i].bar for o in scene.outs]).T
     held: dict[int, Held] = {}
     said.looked[i] = Looked(
-        every and basis is None, directions, along_of(scene, i, directions), expected, slopes.value,
+        each, directions, along, expected, slopes.value,
         slopes.bar, held,
     )  # fmt: skip
     at = 0
@@ -113,7 +115,7 @@ def _one_input(
             scene.pair(o, i, Source.REVERSE, source),
             expected[:, part].T, slopes.value[:, part].T, (slopes.bar + expected_bar)[:, part].T,
             doubt=np.nan_to_num(slopes.doubt[:, part].T), scale=scale.T, tau=tau,
-            shape=scene.block_shape(o, i) if every and basis is None else None,
+            shape=scene.block_shape(o, i) if each else None,
             entries_total=n * scene.size_out(o),
             directions=0 if every or groups is not None else len(directions),
             reason=_reason(slopes.why[:, part], slopes.bar[:, part]),
@@ -121,19 +123,19 @@ def _one_input(
         if groups is not None:
             held[o] = replace(held[o], comparison=groups.told(scene, o, i, held[o].comparison))
         said.comparisons.append(held[o].comparison)
-    if every and basis is None:
+    if each:
         fill_in(scene, reference, i, slopes)
 
 
 def _differences(
-    scene: Scene, i: int, directions: Array, expected: Array, near: Array, tau: float,
+    scene: Scene, i: int, directions: Array, along: Array, expected: Array, near: Array, tau: float,
     budget: int, said: Witness,
 ) -> Estimate:  # fmt: skip
     x = scene.inputs[i].reshape(-1).astype(np.float64)
     evaluator = scene.evaluator(i)
     floor = row_scale(expected.T).T
     estimate = directional(
-        evaluator, x, directions, scale=along_of(scene, i, directions), reach=near,
+        evaluator, x, directions, scale=along, reach=near,
         budget=budget or 1 << 40, tau=tau / (2 * KAPPA), floor=floor,
     )  # fmt: skip
     said.evaluations += evaluator.calls
