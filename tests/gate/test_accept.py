@@ -17,6 +17,7 @@ from gradproof._gate.baseline import read
 from gradproof._gate.config import load
 from gradproof._gate.verdicts import Verdict
 
+from tests.client.cli.harness import gradproof, inside
 from tests.gate.harness import by_name, command, edit, environment, run
 
 DRIFTED = ("g = r / np.sqrt(1 + r * r)", "g = r / np.sqrt(1 + r * r) * (1 + 1e-9)")
@@ -86,13 +87,15 @@ def test_accepting_needs_a_case_and_a_reason(
 @pytest.mark.parametrize("arguments", [("accept", "--all", "--reason", "x"), ("review",)])
 @pytest.mark.parametrize("value", ["true", "1", "yes"])
 def test_continuous_integration_never_accepts(
-    example: Path, arguments: tuple[str, ...], value: str
+    example: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], value: str
 ) -> None:
     """With CI set both are refused before anything is checked, and nothing is written."""
     (example / "gradients" / "orbit.toml").unlink()
-    done = command(example, "gate", *arguments, env=environment(CI=value))
-    assert done.returncode == 2
-    assert "refused in continuous integration" in done.stderr
+    monkeypatch.setenv("CI", value)
+    with inside(example):
+        code, _, err = gradproof("gate", *arguments)
+    assert code == 2
+    assert "refused in continuous integration" in err
     assert not (example / "gradients" / "orbit.toml").exists()
 
 

@@ -9,6 +9,7 @@ from gradproof._errors import GradproofError, RequestError
 from gradproof._gate.cases import chosen, collect, read_shard
 from gradproof._gate.config import Settings, find, load
 from gradproof._gate.keys import CASE, SETTINGS, TOP
+from gradproof._gate.points import points
 
 from tests.gate.harness import repository
 
@@ -176,3 +177,26 @@ def test_an_unreadable_file_is_told(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(GradproofError, match=r"gradproof\.toml"):
         load(path)
+
+
+VALUES = (
+    "1", "-1", "0", "2.5", "nan", "inf", "true", "''", "'x'", "'*'", "'../..'", "[]", "[1]", "['a']", "[[]]", "{}",
+    "{ a = 1 }", "{ a = {} }", "1979-05-27", "[{ a = 1 }]", "99999999999999999999",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", [k.name for k in (*TOP, *CASE, *SETTINGS)])
+def test_any_value_of_any_key_is_read_or_refused(tmp_path: Path, key: str) -> None:
+    """Whatever stands behind a key, it is a configuration or one sentence; some value of each kind is refused."""
+    where = "" if key in {k.name for k in TOP} else "[cases.a]\n"
+    target = "target = 'x'\n" if where and key != "target" else ""
+    refused: list[GradproofError] = []
+    for value in VALUES:
+        path = config(tmp_path, f"{where}{target}{key} = {value}\n")
+        try:
+            for case in collect(load(path)):
+                points(case.at, tmp_path, 0)
+        except GradproofError as error:
+            refused.append(error)
+    assert refused
+    assert all(e.exit_code == 2 and e.message and "\n" not in e.message for e in refused)
