@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Final
 
 from gradproof_service.transforms.evaluate import Step
 from gradproof_service.transforms.plans.draft import Draft, Region, Task
+
+CACHED_BYTES: Final = 2 << 20
+"""Arrays up to this stay in the cache of one core between two ops."""
+MANY: Final = 6
+"""Ops from which blocks pay for such arrays too."""
 
 
 def schedule(draft: Draft) -> tuple[list[Task], list[int]]:
@@ -17,9 +23,7 @@ def schedule(draft: Draft) -> tuple[list[Task], list[int]]:
         tasks += draft.straight.get(level, ())
         for (_, at), region in draft.regions.items():
             if at == level:
-                tasks += (
-                    [region] if len(region.steps) + len(region.sums) > 1 else _alone(draft, region)
-                )
+                tasks += [region] if _pays(draft, region) else _apart(draft, region)
     last = [-1] * len(draft.shapes)
     users: list[set[int]] = [set() for _ in draft.shapes]
     for n, task in enumerate(tasks):
@@ -98,8 +102,16 @@ def _inside(users: list[Step | None], here: dict[int, Step]) -> bool:
     return all(isinstance(u, Step) and u.first in here for u in users)
 
 
-def _alone(draft: Draft, region: Region) -> list[Task]:
-    """A region of one node is an ordinary call."""
+def _pays(draft: Draft, region: Region) -> bool:
+    """Whether blocks save more than they cost: whole arrays that fit in the cache are as quick for a few ops."""
+    count = len(region.steps) + len(region.sums)
+    values = [*(s.first for s in region.steps), *(s.operands[0] for s in region.sums)]
+    widest = max(prod(draft.shapes[v]) * draft.graph.types[v].dtype.itemsize for v in values)
+    return count > 1 and (count >= MANY or widest > CACHED_BYTES)
+
+
+def _apart(draft: Draft, region: Region) -> list[Task]:
+    """A region's nodes as ordinary calls, one after the other."""
     for step in region.steps:
         draft.rowwise[step.first] = None
     for step in region.sums:
