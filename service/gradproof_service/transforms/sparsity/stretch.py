@@ -59,11 +59,10 @@ class Stretch:
 
     def run(self, values: list[Any], results: Sequence[Array]) -> None:
         """All lanes of the stretch: inputs are in `values` by id, each result that differs by lane is written into its array."""
-        buffers = (
-            self._idle.pop()
-            if self._idle
-            else [aligned(self.lanes * k.itemsize).view(k) for k in self._kinds]
-        )
+        try:
+            buffers = self._idle.pop()
+        except IndexError:  # all are in use by other threads, or none was made yet
+            buffers = [aligned(self.lanes * k.itemsize).view(k) for k in self._kinds]
         size = len(results[0])
         held = buffers if size == self.lanes else [b[:size] for b in buffers]
         for step, into, buffer, result in self._calls:
