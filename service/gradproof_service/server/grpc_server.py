@@ -30,7 +30,7 @@ from gradproof_service.server.security.tls import Certificates
 from gradproof_service.server.security.tokens import Tokens
 from gradproof_service.server.servicers import CATALOGUE, DERIVATIVES, Calls, handlers
 from gradproof_service.server.sessions.servicer import SessionServicer
-from gradproof_service.server.settings.configuration import Configuration
+from gradproof_service.server.settings.configuration import Configuration, Tls
 from gradproof_service.server.workers.nursery import Nursery
 from gradproof_service.server.workers.pool import Pool
 from gradproof_service.server.workers.size import available_cores
@@ -84,7 +84,7 @@ class GrpcServer:
         self.pool = Pool(self._nursery, size, limits, configuration.workers)
         self.blobs = BlobStore(limits.blob_bytes)
         tls, tokens = configuration.tls, configuration.auth.token_file
-        self._certificates = Certificates(tls) if tls.certificate or tls.key else None
+        self._certificates = Certificates(tls) if tls != Tls() else None
         self._tokens = Tokens(Path(tokens)) if tokens else None
         self.sessions: SessionServicer | None = None
         self._servicers: list[Any] = []

@@ -21,11 +21,21 @@ class Certificates:
     """The files of a `Tls` section. `credentials` are what a server port takes."""
 
     def __init__(self, section: Tls) -> None:
-        """Raises `SecretError` when the files cannot be used: unreadable, expired, or no pair."""
+        """Raises `SecretError` when the files cannot be used: unreadable, expired, no pair, or not enough of them."""
+        if section.client_names and not section.client_ca:
+            raise SecretError(
+                "tls.client_names: names are taken from certificates that an authority signed; "
+                "set tls.client_ca too"
+            )
         if bool(section.certificate) != bool(section.key):
             missing = "key" if section.certificate else "certificate"
             raise SecretError(
                 f"tls.{missing}: it is not set, and the other half of the pair is; set both"
+            )
+        if not section.certificate:
+            raise SecretError(
+                "tls.client_ca: clients show certificates only over an encrypted connection; "
+                "set tls.certificate and tls.key too"
             )
         self._certificate, self._key = Path(section.certificate), Path(section.key)
         self._client_ca = Path(section.client_ca) if section.client_ca else None

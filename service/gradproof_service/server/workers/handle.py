@@ -8,8 +8,9 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
+from gradproof_service.diagnostic import Fault, FaultKind
 from gradproof_service.server.shared import SharedBytes
-from gradproof_service.server.workers.frames import TASK_NOTE, Frame, Inbox, Kind, send
+from gradproof_service.server.workers.frames import INLINE, TASK_NOTE, Frame, Inbox, Kind, send
 from gradproof_service.server.workers.worker import STOP
 
 
@@ -43,13 +44,26 @@ class Handle:
         self.send(Kind.TASK, note, request)
 
     def send(self, kind: Kind, note: bytes = b"", body: bytes | SharedBytes = b"") -> None:
-        """Send one frame; raises `WorkerEnded`."""
+        """Send one frame; raises `WorkerEnded`, or `Fault` when there is no memory to share a large body in."""
         if self.ended:
             raise WorkerEnded
+        shared = body
+        if isinstance(body, bytes) and len(body) > INLINE:
+            try:
+                shared = SharedBytes.of(body)
+            except OSError:
+                raise Fault(
+                    FaultKind.BUSY,
+                    "service: it has no descriptor or no memory left at this moment; make this call again",
+                    retry_after_s=1.0,
+                ) from None
         try:
-            send(self._data, kind, note, body)
+            send(self._data, kind, note, shared)
         except OSError:
             raise WorkerEnded from None
+        finally:
+            if shared is not body and isinstance(shared, SharedBytes):
+                shared.close()
 
     async def receive(self) -> Frame:
         """The next frame; raises `WorkerEnded` when none will come any more."""

@@ -6,6 +6,7 @@ import shutil
 import ssl
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gradproof import connect
@@ -17,7 +18,7 @@ from tests.service.server.harness import ServerThread
 from tests.service.server.security.certificates import Authority, Pair
 
 
-def section(pair: Pair, **more: str) -> Tls:
+def section(pair: Pair, **more: Any) -> Tls:
     """The settings that name a pair."""
     return Tls(certificate=str(pair.certificate), key=str(pair.key), **more)
 
@@ -35,6 +36,10 @@ def test_what_cannot_serve_is_said(tmp_path: Path) -> None:
         Certificates(section(Pair(good.certificate, expired.key)))
     with pytest.raises(SecretError, match=r"tls.key: it is not set"):
         Certificates(Tls(certificate=str(good.certificate)))
+    with pytest.raises(SecretError, match=r"tls.client_ca: .* set tls.certificate and tls.key too"):
+        Certificates(Tls(client_ca=str(authority.path)))
+    with pytest.raises(SecretError, match=r"tls.client_names: .* set tls.client_ca too"):
+        Certificates(section(good, client_names=("ci",)))
     with pytest.raises(SecretError, match="expected a certificate in PEM"):
         Certificates(section(Pair(good.key, good.key)))
     with pytest.raises(SecretError, match="client authority cannot be read"):
