@@ -70,5 +70,5 @@ def command(
     """One call of `gradproof` in a process of its own, in the repository."""
     return subprocess.run(
         [sys.executable, "-m", "gradproof", *arguments],
-        cwd=root, input=given, env=dict(env or environment()), capture_output=True, text=True, timeout=120, check=False,
+        cwd=root, input=given, env=dict(env or environment()), capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip

@@ -104,7 +104,7 @@ def run_action(root: Path, tmp_path: Path, **given: str) -> subprocess.Completed
     )
     return subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
-        cwd=root, env=env, capture_output=True, text=True, timeout=120, check=False,
+        cwd=root, env=env, capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
 
 
@@ -164,7 +164,7 @@ def test_the_gitlab_job_is_valid_and_its_script_runs(example: Path, tmp_path: Pa
         env=env,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -88,7 +88,8 @@ def flakes(root: Path, count: int, anew: int = 0) -> None:
     from gradproof._gate.baseline import committed
     from gradproof._gate.cases import collect
     from gradproof._gate.config import load
-    from gradproof._gate.run import OWN_FOLDER, job_for
+    from gradproof._gate.environment import OWN_FOLDER
+    from gradproof._gate.run import job_for
     from gradproof._gate.workers import checked
 
     from tests.client.cli.harness import inside
@@ -270,6 +271,23 @@ def test_the_gravest_code_is_what_is_certain() -> None:
     assert gravest([]) == 0
     assert [gravest(GRAVITY[: k + 1]) for k in range(5)] == list(GRAVITY) == [0, 3, 2, 4, 1]
     assert set(MEANINGS) == set(Verdict)
+
+
+def test_what_a_run_keeps_is_not_committed(example: Path) -> None:
+    """git sees the baselines and nothing that a run leaves behind."""
+    import subprocess
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", *words], cwd=example, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    git("init", "-q")
+    run(example, words=("orbit",))
+    assert (example / ".gradproof" / "cache").is_dir()
+    assert ".gradproof" not in git("status", "--porcelain", "--untracked-files=all")
+    assert "gradients/orbit.toml" in git("status", "--porcelain", "--untracked-files=all")
 
 
 def test_nothing_kept_means_nothing_known(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from gradproof._errors import RequestError, TargetError
 from gradproof._files import write_whole
 from gradproof._gate.baseline import committed, file_name, parse
 from gradproof._gate.config import Config
-from gradproof._gate.environment import refuse_in_ci
+from gradproof._gate.environment import own_folder, refuse_in_ci
 from gradproof._gate.result import CaseResult
 from gradproof._gate.verdicts import Verdict
 
@@ -18,8 +18,6 @@ REFUSED: Final = {
     Verdict.ERROR: "it could not be checked",
     Verdict.SKIPPED: "it is skipped, so nothing was measured",
 }
-INCOMING: Final = Path(".gradproof", "incoming")
-"""Under the root: where a baseline is written before it takes its place, so that a kill leaves nothing beside the others."""
 
 
 def accept(config: Config, result: CaseResult, reason: str) -> Path:
@@ -54,8 +52,8 @@ def accept(config: Config, result: CaseResult, reason: str) -> Path:
 
 def put(text: str, path: Path, root: Path) -> None:
     """Write a baseline's text, at once or not at all; raises `OSError`."""
-    incoming = root / INCOMING
-    incoming.mkdir(parents=True, exist_ok=True)
+    incoming = own_folder(root) / "incoming"  # so that a kill leaves nothing beside the others
+    incoming.mkdir(exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(incoming / path.name, text.encode())
     (incoming / path.name).replace(path)

@@ -16,13 +16,12 @@ from gradproof._files import write_whole
 from gradproof._gate.baseline import committed
 from gradproof._gate.cases import Case, Shard, chosen, collect, matches
 from gradproof._gate.config import Config
+from gradproof._gate.environment import OWN_FOLDER, own_folder
 from gradproof._gate.result import CaseResult, GateResult, Place, printable
 from gradproof._gate.verdicts import MEANINGS, OPEN, Verdict
 from gradproof._gate.workers import Job, Task, Workers, checked, from_kept
 from gradproof._program import PRODUCER_VERSION
 
-OWN_FOLDER: Final = ".gradproof"
-"""Under the root: kept answers, and which cases failed last. Nothing in it is committed."""
 LAST: Final = "last.json"
 KEPT_S: Final = 30 * 24 * 3600
 """A kept answer that was not used for so long is let go."""
@@ -218,8 +217,7 @@ def _remember(root: Path, result: GateResult) -> None:
     failed = {case.name for case in result.cases if not case.passed} | (_last_failed(root) - ran)
     text = json.dumps({"failed": sorted(failed)}, indent=2) + "\n"
     with suppress(OSError):  # a folder that cannot be written costs --last-failed, no more
-        (root / OWN_FOLDER).mkdir(exist_ok=True)
-        write_whole(root / OWN_FOLDER / LAST, text.encode())
+        write_whole(own_folder(root) / LAST, text.encode())
 
 
 def _prune(folder: Path) -> None:
