@@ -53,7 +53,7 @@ class Prepared:
             )
         if self._on_floats is not None and _all_numbers(inputs):
             try:
-                return [np.array(y) for y in self._on_floats(*[x.item() for x in inputs])]
+                return self._on_floats(*inputs)
             except (ArithmeticError, ValueError):
                 pass  # a float raises where an array holds inf or NaN: the plan on arrays knows which
         for x, t in zip(inputs, self._types, strict=True):

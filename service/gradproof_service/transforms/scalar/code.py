@@ -13,18 +13,22 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from gradproof_service.arrays import BOOL, F64
+import numpy as np
+
+from gradproof_service.arrays import BOOL, F64, Array
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops.record import Op, Site
 from gradproof_service.transforms.evaluate import Step, plan
 
-Runner = Callable[..., Sequence[Any]]
-"""`(*floats) -> outputs` as floats and bools."""
+Runner = Callable[..., list[Array]]
+"""`(*arrays) -> outputs`, all float64 or bool arrays of rank 0."""
 
 LINES: Final = 1000
 """Nodes up to which a graph becomes source; Python compiles 10 to 15 us a line."""
+WIDE: Final = 120
+"""Characters of an expression that is still written into the one that uses it."""
 NAMES: Final[dict[str, Any]] = {
-    "__builtins__": {}, "abs": abs,
+    "__builtins__": {}, "abs": abs, "array": np.array,
     **{
         name: getattr(math, name)
         for name in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "tanh", "sqrt", "pow")
@@ -54,28 +58,43 @@ def _is_scalar(site: Site) -> bool:
 
 
 def _source(graph: Graph, steps: Sequence[Step]) -> Runner:
-    """One function with a line for each node; numbers are bound as locals by position."""
+    """One function with a line for each node that is used more than once; the others stand in its expression."""
     count = len(graph.inputs)
+    uses = _uses(graph, steps)
     numbers: list[Any] = []
     names: dict[int, str] = {v: f"v{v}" for v in range(count)}
-    lines: list[str] = []
+    lines = [f"    v{v} = a{v}.item()" for v in range(count) if uses.get(v)]
     for step in steps:
         v = step.first
-        names[v] = f"v{v}"
         if not step.operands:
             names[v] = f"c{len(numbers)}"
             numbers.append(_number(step.site))
             continue
         expression = step.site.op.scalar.format(*(names[u] for u in step.operands))
-        lines.append(f"    {names[v]} = {expression}")
-    arguments = ", ".join(names[v] for v in range(count))
+        if uses[v] == 1 and len(expression) < WIDE:
+            names[v] = f"({expression})"
+        else:
+            names[v] = f"v{v}"
+            lines.append(f"    v{v} = {expression}")
+    arguments = ", ".join(f"a{v}" for v in range(count))
     constants = ", ".join(f"c{k}" for k in range(len(numbers)))
-    outputs = "".join(f"{names[v]}, " for v in graph.outputs)
+    outputs = ", ".join(f"array({names[v]})" for v in graph.outputs)
     text = "\n".join(
         [f"def bind({constants}):", f"  def run({arguments}):", *lines,
-         f"    return ({outputs})", "  return run"]
+         f"    return [{outputs}]", "  return run"]
     )  # fmt: skip
     return _defined(text, "bind")(*numbers)
+
+
+def _uses(graph: Graph, steps: Sequence[Step]) -> dict[int, int]:
+    """How often each value is named, in expressions and as an output."""
+    uses: dict[int, int] = {}
+    for step in steps:
+        for i, v in enumerate(step.operands):
+            uses[v] = uses.get(v, 0) + step.site.op.scalar.count(f"{{{i}}}")
+    for v in graph.outputs:
+        uses[v] = uses.get(v, 0) + 1
+    return uses
 
 
 def _tape(graph: Graph, steps: Sequence[Step]) -> Runner:
@@ -96,8 +115,8 @@ def _tape(graph: Graph, steps: Sequence[Step]) -> Runner:
             free += 1
     outputs = [place[v] for v in graph.outputs]
 
-    def run(*inputs: float) -> list[Any]:
-        values: list[Any] = [*inputs, *start]
+    def run(*inputs: Array) -> list[Array]:
+        values: list[Any] = [*(x.item() for x in inputs), *start]
         push = values.append
         for f, a, b, c in calls:
             if b < 0:
@@ -106,7 +125,7 @@ def _tape(graph: Graph, steps: Sequence[Step]) -> Runner:
                 push(f(values[a], values[b]))
             else:
                 push(f(values[a], values[b], values[c]))
-        return [values[v] for v in outputs]
+        return [np.array(values[v]) for v in outputs]
 
     return run
 
