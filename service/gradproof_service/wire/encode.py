@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+import numpy as np
 from gradproof_proto.sparse import Rows, to_sparse
 from gradproof_proto.tables import Location as LocationRow
 from gradproof_proto.tensors import dtype_row, to_tensor
@@ -250,7 +251,7 @@ def derivative(
 ) -> chk.Derivative:
     """One derivative as a dense array; the names that its kind does not need stay empty."""
     message = chk.Derivative(
-        output=output, input=input, second_input=second_input, dense=to_tensor(value)
+        output=output, input=input, second_input=second_input, dense=_tensor(value)
     )
     _set(message, "kind", kind.value)
     return message
@@ -269,7 +270,18 @@ def sparse_derivative(
 
 def named_tensors(arrays: Iterable[tuple[str, Array]]) -> list[pb.NamedTensor]:
     """Arrays with their names, in order."""
-    return [pb.NamedTensor(name=name, tensor=to_tensor(array)) for name, array in arrays]
+    return [pb.NamedTensor(name=name, tensor=_tensor(array)) for name, array in arrays]
+
+
+def _tensor(array: Array) -> pb.Tensor:
+    """A result as it travels, every NaN in it with the same bits.
+
+    Which of two NaNs a sum passes on depends on where in memory the operands lie, and an answer must not.
+    """
+    undefined = np.isnan(array) if array.dtype.kind == "f" else None
+    if undefined is not None and undefined.any():
+        array = np.where(undefined, array.dtype.type(np.nan), array)
+    return to_tensor(array)
 
 
 def encode_ask(
