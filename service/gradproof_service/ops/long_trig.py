@@ -14,7 +14,6 @@ and blocks of an array what the whole gives.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from math import pi
 from typing import Any, Final
@@ -25,11 +24,10 @@ from gradproof_service.arrays import F64, Array
 from gradproof_service.ops.elementwise import float_result
 from gradproof_service.ops.record import Site
 
-Chunk = Callable[[Array, Array, Array], None]
+Chunk = Callable[[Array, Array, list[Array]], None]
 """`(x, y, room)`: y = f(x) on vectors, with scratch rows of their length."""
 
-LONG_SINE: Final = 768
-LONG_COSINE: Final = 2048
+LONG: Final = 2048
 """Elements from which the detour of so many calls pays."""
 FAR: Final = 1e6
 HALF_PI_TAIL: Final = 6.123233995736766e-17
@@ -49,36 +47,23 @@ def _has_fast_tangent() -> bool:
 FAST: Final = _has_fast_tangent()
 
 
-def is_long_sine(s: Site) -> bool:
-    """Whether this application of the sine takes the fast way."""
-    return FAST and s.out.size >= LONG_SINE and s.ins[0].dtype == F64
+def is_long(s: Site) -> bool:
+    """Whether this application takes the fast way."""
+    return FAST and s.out.size >= LONG and s.ins[0].dtype == F64
 
 
-def is_long_cosine(s: Site) -> bool:
-    """Whether this application of the cosine takes the fast way."""
-    return FAST and s.out.size >= LONG_COSINE and s.ins[0].dtype == F64
-
-
-class _Room(threading.local):
-    """Scratch space of one thread."""
-
-    def __init__(self) -> None:
-        self.rows = np.empty((3, _CHUNK))
-
-
-_ROOM: Final = _Room()
 _NUMPY_SIN: Final = float_result(np.sin)
 _NUMPY_COS: Final = float_result(np.cos)
 
 
 def sine(s: Site, x: Array) -> Any:
     """sin x of any dtype."""
-    return _fresh(_sine, x) if is_long_sine(s) and x.dtype == F64 else _NUMPY_SIN(x)
+    return _fresh(_sine, x) if is_long(s) and x.dtype == F64 else _NUMPY_SIN(x)
 
 
 def cosine(s: Site, x: Array) -> Any:
     """cos x of any dtype."""
-    return _fresh(_cosine, x) if is_long_cosine(s) and x.dtype == F64 else _NUMPY_COS(x)
+    return _fresh(_cosine, x) if is_long(s) and x.dtype == F64 else _NUMPY_COS(x)
 
 
 def _fresh(f: Chunk, x: Array) -> Array:
@@ -90,7 +75,7 @@ def _fresh(f: Chunk, x: Array) -> Array:
 
 def sine_into(s: Site, out: Array, x: Array) -> None:
     """sin x written to `out`, which is not x."""
-    if is_long_sine(s) and x.dtype == F64:
+    if is_long(s) and x.dtype == F64:
         _in_chunks(_sine, out, x)
     else:
         np.sin(x, out)
@@ -98,7 +83,7 @@ def sine_into(s: Site, out: Array, x: Array) -> None:
 
 def cosine_into(s: Site, out: Array, x: Array) -> None:
     """cos x written to `out`, which is not x."""
-    if is_long_cosine(s) and x.dtype == F64:
+    if is_long(s) and x.dtype == F64:
         _in_chunks(_cosine, out, x)
     else:
         np.cos(x, out)
@@ -112,13 +97,13 @@ def _in_chunks(f: Chunk, out: Array, x: Array) -> None:
         out[...] = y
         return
     a, y = x.reshape(-1), out.reshape(-1)
-    with np.errstate(all="ignore"):
-        for start in range(0, a.size, _CHUNK):
-            part = a[start : start + _CHUNK]
-            f(part, y[start : start + _CHUNK], _ROOM.rows[:, : part.size])
+    room = [np.empty(min(_CHUNK, a.size)) for _ in range(3)]
+    for start in range(0, a.size, _CHUNK):
+        part = a[start : start + _CHUNK]
+        f(part, y[start : start + _CHUNK], [row[: part.size] for row in room])
 
 
-def _sine(x: Array, y: Array, room: Array) -> None:
+def _sine(x: Array, y: Array, room: list[Array]) -> None:
     d = room[0]
     np.multiply(x, 0.5, y)
     np.tan(y, y)
@@ -128,7 +113,7 @@ def _sine(x: Array, y: Array, room: Array) -> None:
     np.divide(y, d, y)
 
 
-def _cosine(x: Array, y: Array, room: Array) -> None:
+def _cosine(x: Array, y: Array, room: list[Array]) -> None:
     c, d, e = room
     np.add(x, pi / 2, y)
     np.subtract(y, x, e)

@@ -10,14 +10,7 @@ import numpy as np
 
 from gradproof_service.arrays import Array
 from gradproof_service.ops.elementwise import binary, float_result, infer_float, unary
-from gradproof_service.ops.long_trig import (
-    cosine,
-    cosine_into,
-    is_long_cosine,
-    is_long_sine,
-    sine,
-    sine_into,
-)
+from gradproof_service.ops.long_trig import cosine, cosine_into, is_long, sine, sine_into
 from gradproof_service.ops.record import Margin, Site
 
 EXP = unary(
@@ -48,7 +41,7 @@ SIN = replace(
         "sin", "sine of x in radians", "y = sin x;  dy = cos x dx", np.sin,
         lambda xp, x, y: xp.cos(x), domain=(-6.0, 6.0), analytic=True, scalar="sin({0})",
     ),
-    kernel=sine, into=sine_into, ufunc=lambda s: None if is_long_sine(s) else np.sin, long_ulps=5.0,
+    kernel=sine, into=sine_into, ufunc=lambda s: None if is_long(s) else np.sin, long_ulps=5.0,
 )  # fmt: skip
 
 COS = replace(
@@ -56,7 +49,7 @@ COS = replace(
         "cos", "cosine of x in radians", "y = cos x;  dy = -sin x dx", np.cos,
         lambda xp, x, y: -xp.sin(x), domain=(-6.0, 6.0), analytic=True, scalar="cos({0})",
     ),
-    kernel=cosine, into=cosine_into, ufunc=lambda s: None if is_long_cosine(s) else np.cos, long_ulps=7.0,
+    kernel=cosine, into=cosine_into, ufunc=lambda s: None if is_long(s) else np.cos, long_ulps=7.0,
 )  # fmt: skip
 
 

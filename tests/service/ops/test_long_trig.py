@@ -9,14 +9,7 @@ import numpy as np
 import pytest
 from gradproof_service.arrays import Array
 from gradproof_service.ops import OPS
-from gradproof_service.ops.long_trig import (
-    FAR,
-    FAST,
-    LONG_COSINE,
-    LONG_SINE,
-    is_long_cosine,
-    is_long_sine,
-)
+from gradproof_service.ops.long_trig import FAR, FAST, LONG, is_long
 from gradproof_service.transforms.evaluate import evaluate
 from gradproof_service.transforms.prepare import prepare
 
@@ -27,8 +20,8 @@ REACH = (2.0, 30.0, 1e5, FAR, 1e12)
 
 def long_values(name: str, x: Array) -> Array:
     """The op on an array that is long enough."""
-    graph, xs = graph_of(lambda xp, v: xp.apply(name, v), x=np.resize(x, max(len(x), LONG_COSINE)))
-    assert is_long_sine(graph.sites[0]) == is_long_cosine(graph.sites[0]) == FAST
+    graph, xs = graph_of(lambda xp, v: xp.apply(name, v), x=np.resize(x, max(len(x), LONG)))
+    assert is_long(graph.sites[0]) == FAST
     return evaluate(graph, xs)[0][: len(x)]
 
 
@@ -94,7 +87,6 @@ def test_the_bits_are_those_of_any_cut_and_layout(name: str) -> None:
 
 def test_short_arrays_and_float32_stay_with_numpy() -> None:
     """Below the length, and where NumPy is fast already."""
-    for x in (np.ones(LONG_SINE - 1), np.ones(LONG_COSINE, np.float32)):
+    for x in (np.ones(LONG - 1), np.ones(LONG, np.float32)):
         graph, _ = graph_of(lambda xp, v: xp.sin(v), x=x)
-        assert not is_long_sine(graph.sites[0])
-        assert not is_long_cosine(graph.sites[0])
+        assert not is_long(graph.sites[0])
