@@ -351,6 +351,19 @@ def test_the_asynchronous_face(server: ServerThread) -> None:
     asyncio.run(work())
 
 
+def test_numbers_that_are_used_up_begin_anew(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An edit that finds no free number sends the program whole; an edit of single nodes says so."""
+    with client.open("sin(x)*x", at={"x": 2.0}) as document:
+        monkeypatch.setattr("gradproof_proto.edits.MAX_VALUES", document.free)
+        document.edit("sin(x)*x + cos(x)")
+        same(document, client.check("sin(x)*x + cos(x)", at={"x": 2.0}))
+        monkeypatch.setattr("gradproof_proto.edits.MAX_VALUES", document.free)
+        with pytest.raises(gp.RequestError, match="numbers are used up"):
+            document.edit(changes=[edits.add_node(document.free, "sin", [0])])
+
+
 def test_an_edit_that_cannot_be_sent_is_not_lost(
     server: ServerThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from typing import Any, Final, Self
 
-from gradproof_proto.editable import editable
-from gradproof_proto.edits import EditError, apply_edits
+from gradproof_proto.editable import Editable, editable
+from gradproof_proto.edits import EditError, Renumber, apply_edits
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import program_pb2 as pb
 from gradproof_proto.v1 import session_pb2 as ses
@@ -211,16 +212,15 @@ class Document:
             self._claim, self._claim_kind, self._wanted = before
             raise
         self._source, self._at = source, at
-        edits = difference(state.program, program)
+        edits, following = _led(state.program, program)
         point = {named.name: named for named in subject.point}
         carried, state.origin = state.origin, subject.origin
+        state.program = following
         if edits is None:
-            state.program = editable(program)
             state.point, state.claims, state.options = point, tuple(claims), made
             state.version += 1
             self._keeper.reopen(state)
             return self.version
-        state.program, _ = apply_edits(state.program, edits)
         edits += [ses.Edit(set_input=v) for n, v in point.items() if state.point[n] != v]
         if subject.origin != carried:
             edits.append(ses.Edit(set_origin=subject.origin))
@@ -275,6 +275,15 @@ class Document:
             self._timeout_s,
         )  # fmt: skip
         return claimed.beside(program.message), claimed.messages, made
+
+
+def _led(before: Editable, program: pb.Program) -> tuple[list[ses.Edit] | None, Editable]:
+    """The edits that lead to a program, and where they lead; None when it has to be sent whole."""
+    edits = difference(before, program)
+    if edits is not None:
+        with suppress(Renumber):
+            return edits, apply_edits(before, edits)[0]
+    return None, editable(program)
 
 
 def _recorded(source: Source, at: Any, wanted: Mapping[str, Any]) -> Subject:
