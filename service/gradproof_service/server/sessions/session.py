@@ -51,20 +51,20 @@ class Session:
             await write(welcome.answer(self._hello, self.name, self._home.limits))
             writer = asyncio.create_task(self._write(write))
             reader = asyncio.create_task(self._read(read))
+            tasks = [writer, reader]
             try:
-                await asyncio.wait({writer, reader}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 if reader.done():
                     reader.result()
-                    last = asyncio.create_task(self._last_words())
-                    await asyncio.wait({writer, last}, return_when=asyncio.FIRST_COMPLETED)
-                    last.cancel()
+                    tasks[1] = asyncio.create_task(self._last_words())
+                    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 if writer.done():
                     writer.result()
             finally:
-                for task in (reader, writer):
+                for task in tasks:
                     task.cancel()
                 await self._forget_all()
-                await asyncio.gather(reader, writer, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     def drain(self, deadline_s: float) -> None:
         """Tell the client that the session will end."""

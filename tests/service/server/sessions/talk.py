@@ -70,9 +70,13 @@ class Talk:
         """What was pushed so far."""
         return (m.diagnostics for m in list(self.heard) if m.HasField("diagnostics"))
 
+    def hang_up(self) -> None:
+        """Say nothing more."""
+        self._out.put(None)
+
     def leave(self) -> None:
         """Say nothing more and let the service end the stream."""
-        self._out.put(None)
+        self.hang_up()
         self._thread.join(PATIENCE_S)
 
     def vanish(self) -> None:

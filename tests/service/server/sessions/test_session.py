@@ -305,6 +305,18 @@ def test_a_client_that_vanishes_leaves_nothing(server: ServerThread) -> None:
     assert left_alone(server)
 
 
+def test_a_client_that_vanishes_after_its_last_word_leaves_nothing(server: ServerThread) -> None:
+    """It has closed its direction, is waited for with a check of many seconds, and then is gone."""
+    talking = Talk(server.address)
+    talking.say(open=opening(program=slow(), point=point(x=1.0)))
+    talking.wait(lambda m: m.HasField("diagnostics"))
+    talking.hang_up()
+    time.sleep(0.2)
+    talking.vanish()
+    assert left_alone(server)
+    assert not server.tasks("Session.")
+
+
 def test_a_session_ends_when_its_client_has_said_everything(server: ServerThread) -> None:
     """A client that closes its direction at once gets what it has asked for, and an orderly end."""
     talking = Talk(server.address)
