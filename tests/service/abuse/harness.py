@@ -122,6 +122,12 @@ def resident_mb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
 
 
+def named_memory(pids: Iterable[int]) -> list[str]:
+    """Files of shared memory that these processes have mapped: what would be left behind when they are killed."""
+    lines = [line for pid in pids for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
+    return [line for line in lines if "/dev/shm/" in line]
+
+
 def until(holds: Callable[[], bool], wait_s: float = 20.0) -> float:
     """Seconds until it holds; fails when it never does."""
     begun = time.monotonic()
