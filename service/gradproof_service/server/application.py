@@ -42,10 +42,10 @@ from gradproof_service.wire.encode import (
     encode_ask,
     encode_block,
     encode_findings,
-    encode_program,
     encode_report,
     named_tensors,
 )
+from gradproof_service.wire.encode_program import encode_program
 from gradproof_service.wire.requests import (
     decode_answer,
     decode_box,

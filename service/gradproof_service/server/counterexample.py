@@ -10,7 +10,8 @@ from gradproof_service import __version__
 from gradproof_service.checking.shrink import shrink
 from gradproof_service.graph.emit import emit
 from gradproof_service.server.subject import Subject
-from gradproof_service.wire.encode import encode_program, named_tensors
+from gradproof_service.wire.encode import named_tensors
+from gradproof_service.wire.encode_program import encode_program
 
 
 def smallest(

@@ -16,7 +16,7 @@ from gradproof_service.graph.limits import Limits
 from gradproof_service.graph.program import FunctionRef, Input
 from gradproof_service.graph.typing import bind, type_program
 from gradproof_service.wire.decode import decode_program, parse_program
-from gradproof_service.wire.encode import encode_program
+from gradproof_service.wire.encode_program import encode_program
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
