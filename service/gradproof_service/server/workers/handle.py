@@ -26,6 +26,7 @@ class Handle:
         self.tasks = 0
         self.resident_bytes = 0
         self.ended = False
+        self.killed = False
         self.on_end: Callable[[Handle], None] = lambda handle: None
         self._data = data
         self._control = control

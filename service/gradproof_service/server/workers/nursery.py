@@ -45,7 +45,8 @@ class Nursery:
         self._lock = asyncio.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._commands: socket.socket | None = None
-        self._children: set[int] = set()
+        self._children: dict[int, int] = {}
+        """For each worker a descriptor of its process where the system has such, else -1."""
 
     def start(self) -> None:
         """Begin to load; `wait` waits until that is done. The process is started anew when it was there before."""
@@ -82,26 +83,33 @@ class Nursery:
             except OSError as error:
                 raise NurseryError(f"the process that forks workers is gone ({error})") from None
             worker = await self._answer(FORK_S)
-            self._children.add(worker)
+            self._children[worker] = _process_descriptor(worker)
             return worker
 
     def kill(self, worker: int) -> None:
-        """End a worker at once; one that has ended already is left alone."""
-        if worker in self._children and self._commands is not None:
-            self._children.discard(worker)
-            with contextlib.suppress(OSError):
+        """End a worker at once; one that has ended already is left alone. Every worker is killed once in the end."""
+        process = self._children.pop(worker, None)
+        with contextlib.suppress(OSError):
+            if (
+                process is None
+            ):  # its parent is gone, so its number is nobody's but its own until it ends
+                os.kill(worker, signal.SIGKILL)
+            elif process >= 0:
+                try:
+                    signal.pidfd_send_signal(process, signal.SIGKILL)
+                finally:
+                    os.close(process)
+            elif self._commands is not None:
                 self._commands.send(COMMAND.pack(KILL, worker))
-                return
-        with contextlib.suppress(
-            OSError
-        ):  # its parent is gone, so it is nobody's to collect but the system's
-            os.kill(worker, signal.SIGKILL)
 
     def close(self) -> None:
         """End the process; workers end when their own sockets close."""
         if self._commands is not None:
             self._commands.close()
             self._commands = None
+        for process in self._children.values():
+            if process >= 0:
+                os.close(process)
         self._children.clear()
         if self._process is not None:
             self._process.kill()
@@ -133,3 +141,11 @@ class Nursery:
         paths = [*roots, *filter(None, [os.environ.get("PYTHONPATH", "")])]
         bounds = dict.fromkeys(THREADS, str(self._threads))
         return {**os.environ, **bounds, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _process_descriptor(process: int) -> int:
+    """What names the process for good, while its number may be given to another one; -1 where there is no such thing."""
+    try:
+        return os.pidfd_open(process)
+    except (AttributeError, OSError):
+        return -1

@@ -231,8 +231,14 @@ class Pool:
     def _end(self, worker: Handle) -> None:
         worker.on_end = lambda handle: None
         worker.close()
-        self._nursery.kill(worker.pid)
+        self._kill(worker)
         self._refill()
+
+    def _kill(self, worker: Handle) -> None:
+        """Once for each worker: afterwards its number may be somebody else's."""
+        if not worker.killed:
+            worker.killed = True
+            self._nursery.kill(worker.pid)
 
     def _ended(self, worker: Handle) -> None:
         """A worker ended by itself; the task that it had finds out when it waits for its frames."""
@@ -240,6 +246,7 @@ class Pool:
         _log.warning("a worker ended", extra={"worker": worker.pid, "tasks": worker.tasks})
         if worker in self._idle:
             self._idle.remove(worker)
+            self._kill(worker)
         self._refill()
 
     def _unwanted(self, forking: asyncio.Task[Handle]) -> None:
