@@ -26,8 +26,9 @@ from gradproof_service.checking.report import (
 )
 from gradproof_service.checking.rules import judge_rules
 from gradproof_service.checking.scene import Scene, gradient_scene, make_scene
+from gradproof_service.checking.seen import Witness, looks_at_each
 from gradproof_service.checking.structure import project
-from gradproof_service.checking.witness import Witness, witness
+from gradproof_service.checking.witness import witness
 from gradproof_service.diagnostic import Fault, FaultKind, Finding, Severity
 from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.program import Program
@@ -150,7 +151,8 @@ def _judge(order: Order, options: Options, program: Program | None, ask: Asker |
 
 
 def _order(scene: Scene, near: Sequence[Edge], options: Options) -> Order:
-    reference = refer(scene, options.tau)
+    each = all(looks_at_each(scene, i, options.witness_evaluations) for i in scene.wrt)
+    reference = refer(scene, options.tau, witnessed=each)
     both_modes(scene, reference, options.tau)
     said = witness(scene, reference, near, options.tau, options.witness_evaluations)
     return Order(scene, reference, said)

@@ -6,6 +6,7 @@ else both along directions only; what was looked at is counted and reported.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +30,17 @@ BLOCK_LIMIT = 1 << 24
 DIRECTIONS = 4
 """Directions per input where coordinates are too many; one fewer for very long inputs."""
 LONG_INPUT = 50_000
+UNEVEN = 8
+"""A mode that takes more than so many times the other's seeds is run along directions only, where values alone show every entry."""
+LITTLE = 2e5
+"""Element operations (seeds times elements of the graph) that a mode may always take."""
+CLOSE = 2.0**-40
+"""Bars below this part of their entry (or of its row's typical size) need not be known closely."""
+FIRST = 3
+"""Disturbed runs that may be enough, where the bars they show are `CLOSE` even when taken `WIDER`."""
+WIDER = 2.0
+PART = 512
+"""So many entries of a block tell how quiet its entries are."""
 
 
 @dataclass(slots=True)
@@ -53,8 +65,12 @@ class Reference:
     """By pair: the error bars that float64 had before extended precision replaced the entries."""
 
 
-def refer(scene: Scene, tau: float) -> Reference:
-    """Both modes at the scene's point, compared pair by pair."""
+def refer(scene: Scene, tau: float, *, witnessed: bool = False) -> Reference:
+    """Both modes at the scene's point, compared pair by pair.
+
+    `witnessed` says that values alone will be held against every entry: then the far dearer of the two
+    modes need not show each of them again.
+    """
     n = sum(scene.size_in(i) for i in scene.wrt)
     m = sum(scene.size_out(o) for o in scene.outs)
     elements = sum(t.size for t in scene.graph.types)
@@ -67,7 +83,12 @@ def refer(scene: Scene, tau: float) -> Reference:
     if not scene.wrt or not scene.outs:
         return Reference({}, Source.REVERSE)
     if len(full) == 2:
-        return _both(scene, tau)
+        uneven = max(n, m) > UNEVEN * min(n, m) and max(n, m) * elements > LITTLE
+        if not (uneven and witnessed):
+            return _both(scene, tau)
+        said = _one(scene, tau, "reverse" if m < n else "forward")
+        whole = all(np.isfinite(b.value).all() for b in said.blocks.values())
+        return said if whole else _both(scene, tau)
     if full == ["reverse"]:
         return _one(scene, tau, "reverse")
     if full == ["forward"]:
@@ -90,10 +111,45 @@ def blocks_of(scene: Scene, mode: Mode, eps: float | None = None) -> dict[tuple[
     values = [b for row in linear.blocks for b in row]
     pairs = [(o, i) for o in outs for i in wrt]
     found: dict[tuple[int, int], Block] = {}
-    for (o, i), value, bar in zip(pairs, values, spread_bounds(values, again), strict=True):
+    for (o, i), value, bar in zip(pairs, values, _spread(values, again), strict=True):
         shape = (scene.size_out(o), scene.size_in(i))
         found[o, i] = Block(value.reshape(shape), bar.reshape(shape))
     return found
+
+
+def _spread(values: Sequence[Array], again: Callable[[int], Sequence[Array]]) -> list[Array]:
+    """Bars from the first disturbed runs where those are enough, else from all."""
+    early = [again(k) for k in range(FIRST)]
+    return _wide(values, early) or spread_bounds(
+        values, lambda k: early[k] if k < FIRST else again(k)
+    )
+
+
+def _wide(values: Sequence[Array], early: Sequence[Sequence[Array]]) -> list[Array] | None:
+    """Bars from a few disturbed runs, taken wide; None unless all are far too small to matter.
+
+    Few runs may all fall together by chance: no entry is trusted to be much quieter than the others.
+    """
+    bars: list[Array] = []
+    for value, bound in zip(
+        values, spread_bounds(values, early.__getitem__, len(early)), strict=True
+    ):
+        size = np.abs(value)
+        if not np.isfinite(size).all():
+            return None
+        some = slice(None, None, max(1, size.size // PART))
+        part, moved = size.reshape(-1)[some], bound.reshape(-1)[some]
+        quiet = moved[part > 0] / part[part > 0]
+        middle = float(np.median(quiet)) if quiet.size else 0.0
+        bar = WIDER * np.maximum(bound, 0.5 * middle * size)
+        close = bar <= CLOSE * size
+        if not close.all():
+            rows = size.reshape((-1, size.shape[-1]) if size.ndim else (1, 1))
+            close |= bar <= CLOSE * row_scale(rows).reshape(size.shape)
+            if not close.all():
+                return None
+        bars.append(bar)
+    return bars
 
 
 def push(scene: Scene, i: int, directions: Array, eps: float | None = None) -> tuple[Array, Array]:
@@ -119,7 +175,7 @@ def push(scene: Scene, i: int, directions: Array, eps: float | None = None) -> t
     def again(k: int) -> list[Array]:
         return [flat(disturbed(graph, inputs, (scene.rng_seed, k, 2), eps, tick=scene.tick))]
 
-    return slopes, spread_bounds([slopes], again)[0]
+    return slopes, _spread([slopes], again)[0]
 
 
 def directions_for(scene: Scene, i: int) -> Array:

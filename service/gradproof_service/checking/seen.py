@@ -11,6 +11,13 @@ from gradproof_service.checking.compare import Held
 from gradproof_service.checking.report import Comparison, Source
 from gradproof_service.checking.scene import Scene
 
+COORDINATES = 2048
+"""Inputs larger than this are looked at along directions."""
+WORK = 4e8
+"""Element operations that looking at every coordinate may take."""
+SHORT = 16
+"""Evaluations of a short ladder per direction, for the estimate of the work."""
+
 
 @dataclass(slots=True)
 class Witness:
@@ -68,6 +75,13 @@ class Slopes:
     why: Array
     on_kink: Array
     doubt: Array
+
+
+def looks_at_each(scene: Scene, i: int, budget: int) -> bool:
+    """Whether the witness looks at every element of input i; `budget` 0 is no limit to its evaluations."""
+    n = scene.size_in(i)
+    elements = sum(t.size for t in scene.graph.types)
+    return n <= COORDINATES and SHORT * n * elements <= WORK and (not budget or SHORT * n <= budget)
 
 
 def along_of(scene: Scene, i: int, directions: Array, size: Array | None = None) -> Array:

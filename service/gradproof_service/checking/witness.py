@@ -26,16 +26,17 @@ from gradproof_service.checking.margins import Edge, reach
 from gradproof_service.checking.reference import Reference, directions_for, push
 from gradproof_service.checking.report import Source
 from gradproof_service.checking.scene import Scene
-from gradproof_service.checking.seen import Looked, Sides, Slopes, Witness, along_of, units
+from gradproof_service.checking.seen import (
+    Looked,
+    Sides,
+    Slopes,
+    Witness,
+    along_of,
+    looks_at_each,
+    units,
+)
 from gradproof_service.checking.settling import adopt, at_once, fill_in, settle
 from gradproof_service.checking.structure import project, tangent_basis
-
-COORDINATES = 2048
-"""Inputs larger than this are looked at along directions."""
-WORK = 4e8
-"""Element operations that looking at every coordinate may take."""
-SHORT = 16
-"""Evaluations of a short ladder per direction, for the estimate of the work."""
 
 
 def witness(
@@ -56,9 +57,7 @@ def _one_input(
     m = sum(scene.size_out(o) for o in scene.outs)
     if not n or not m:
         return
-    elements = sum(t.size for t in scene.graph.types)
-    every = bool(reference.blocks) and n <= COORDINATES and SHORT * n * elements <= WORK
-    every = every and (budget == 0 or SHORT * n <= budget)
+    every = bool(reference.blocks) and looks_at_each(scene, i, budget)
     groups = None if every else groups_of(scene, i, budget)
     structure = scene.graph.types[i].structure
     basis = tangent_basis(structure, scene.inputs[i]) if every else None

@@ -20,7 +20,7 @@ from gradproof_service.checking.report import (
     Source,
     Verdict,
 )
-from gradproof_service.checking.witness import COORDINATES
+from gradproof_service.checking.seen import COORDINATES
 from gradproof_service.findings.example import function_of
 from gradproof_service.graph.builder import Builder
 from gradproof_service.graph.graph import Graph

@@ -12,10 +12,10 @@ from gradproof_service.checking.compare import KAPPA
 from gradproof_service.checking.differences import Estimate, Reason, directional, representable
 from gradproof_service.checking.noise import measure_noise
 from gradproof_service.checking.report import Options
+from gradproof_service.checking.seen import COORDINATES
 from gradproof_service.checking.settling import ACQUITTED, FALLS
 from gradproof_service.checking.structure import FREE, project, tangent_basis
 from gradproof_service.checking.taylor import TaylorRate, taylor_rate
-from gradproof_service.checking.witness import COORDINATES
 
 SIGNS = 8
 """Dense directions where elements are too many: each moves by the whole error of every entry."""
