@@ -13,6 +13,7 @@ import numpy as np
 
 from gradproof_service.arrays import Array, Shape, Structure, unit_roundoff
 from gradproof_service.checking.compare import KAPPA, ROW_FLOOR, Pair, row_scale
+from gradproof_service.checking.detached import detached
 from gradproof_service.checking.promise import require_kept
 from gradproof_service.checking.report import Kind, Options, Source
 from gradproof_service.diagnostic import Fault, FaultKind
@@ -258,6 +259,7 @@ def make_scene(graph: Graph, point: Sequence[Array], options: Options, tick: Tic
         for name, t, x in zip(graph.inputs, graph.input_types, point, strict=True)
     )
     eps = float(np.finfo(narrowest(graph)).eps)
+    wide = detached(wide, inputs, tick)
     return Scene(wide, graph, inputs, wrt, outs, eps, options.rng_seed, tick)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof_service.arrays import Frozen, Shape, Type, type_of_array
+from gradproof_service.arrays import Array, Frozen, Shape, Type, type_of_array
 from gradproof_service.diagnostic import NOWHERE, Location
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops import OPS
@@ -121,13 +121,14 @@ class Builder:
 
     def constant(self, value: Any, dtype: Any = None) -> Value:
         """A constant array, one node per distinct bit pattern."""
-        frozen = Frozen(np.asarray(value, dtype=dtype))
-        found = self._seen.get(frozen)
-        if found is None:
-            out = type_of_array(frozen.array)
-            found = self.append(Site(OPS["constant"], {"value": frozen}, (), (out,)), ())
-            self._seen[frozen] = found
-        return self.value(found)
+        site = self.constant_site(np.asarray(value, dtype=dtype))
+        return self.value(self.add_once(site, ()))
+
+    @staticmethod
+    def constant_site(value: Array) -> Site:
+        """The site of a constant node that holds this array."""
+        frozen = Frozen(value)
+        return Site(OPS["constant"], {"value": frozen}, (), (type_of_array(frozen.array),))
 
     def zeros(self, type: Type) -> Value:
         """A constant zero of this type that takes no memory until it is used."""
