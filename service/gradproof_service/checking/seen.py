@@ -17,6 +17,8 @@ WORK = 4e8
 """Element operations that looking at every coordinate may take."""
 SHORT = 16
 """Evaluations of a short ladder per direction, for the estimate of the work."""
+FEW_UNITS = 128
+"""Unit directions up to this many are made faster than a view of them."""
 
 
 @dataclass(slots=True)
@@ -92,7 +94,9 @@ def along_of(scene: Scene, i: int, directions: Array, size: Array | None = None)
 
 
 def units(n: int) -> Array:
-    """The directions that move one element each, (n, n) and read-only: a view of 2 n numbers."""
+    """The directions that move one element each, (n, n), to be read only: many are a view of 2 n numbers."""
+    if n <= FEW_UNITS:
+        return np.eye(n)
     row = np.zeros(2 * n - 1)
     row[n - 1] = 1.0
     return np.lib.stride_tricks.sliding_window_view(row, n)[::-1]

@@ -84,7 +84,9 @@ def settle(
     scale = row_scale(expected.T).T
     open_ = _open(expected, expected_bar, slopes, scale, tau)
     source = Source.DIFFERENCES
-    if open_.any() and analytic(scene, i):
+    if not open_.any():
+        return source
+    if analytic(scene, i):
         step = _complex(scene, i, directions, said)
         if step is not None:
             said.sources.append(Source.COMPLEX_STEP)

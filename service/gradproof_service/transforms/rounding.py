@@ -72,7 +72,7 @@ def spread_bounds(
         with np.errstate(all="ignore"):
             for total, y, z in zip(moves, outputs, again(k), strict=True):
                 if y.dtype.kind in "fc":
-                    np.add(total, np.abs(z.astype(np.float64) - y), out=total)
+                    np.add(total, np.abs(z.astype(np.float64, copy=False) - y), out=total)
     return [_bound(total / samples, y) for total, y in zip(moves, outputs, strict=True)]
 
 
@@ -94,16 +94,14 @@ def disturbed(
 
 
 def _run(graph: Graph, inputs: list[Array], draw: _Draw, tick: Tick) -> list[Array]:
-    flags = tuple(np.ndim(x) > len(graph.types[i].shape) for i, x in enumerate(inputs))
-    prepared = plan(graph, flags)
+    arrays = [np.asarray(x) for x in inputs]
+    flags = tuple([x.ndim > len(graph.types[i].shape) for i, x in enumerate(arrays)])
     values: list[Any] = [None] * len(graph.types)
-    values[: len(inputs)] = [np.asarray(x) for x in inputs]
-    moved = _moved(graph)
+    values[: len(arrays)] = arrays
     with np.errstate(all="ignore"):
-        for step in prepared.steps:
+        for step, moves, ulps in _ready(graph, flags):
             xs = [values[v] for v in step.operands]
-            # what is made of constants alone is the same in every run of the graph: no error of it
-            outs = _perturbed(step, xs, draw, tick) if moved[step.first] else call(step, xs, tick)
+            outs = _perturbed(step, xs, draw, tick, ulps) if moves else call(step, xs, tick)
             if len(step.site.outs) == 1:
                 values[step.first] = outs
             else:
@@ -114,24 +112,34 @@ def _run(graph: Graph, inputs: list[Array], draw: _Draw, tick: Tick) -> list[Arr
     return [np.asarray(values[v]) for v in graph.outputs]
 
 
-def _moved(graph: Graph) -> bytearray:
-    """For each value whether it depends on an input at all."""
-    found = graph.plans.get("moved")
+def _ready(graph: Graph, flags: tuple[bool, ...]) -> list[tuple[Step, bool, float]]:
+    """The steps of the graph's plan: whether each is rounded at random, and by how many ulps its result."""
+    key = ("disturbed", flags)
+    found = graph.plans.get(key)
     if found is None:
-        found = bytearray(len(graph.types))
-        found[: len(graph.inputs)] = b"\1" * len(graph.inputs)
-        for _, _, _, operands, outs in graph.nodes():
-            if any(found[v] for v in operands):
-                for v in outs:
-                    found[v] = 1
-        graph.plans["moved"] = found
+        moved = _moved(graph)
+        found = []
+        for step in plan(graph, flags).steps:
+            exact = step.op.exact is not None and step.op.exact(step.site)
+            # what is made of constants alone is the same in every run of the graph: no error of it
+            found.append((step, bool(moved[step.first]) and not exact, step.op.ulps_at(step.site)))
+        graph.plans[key] = found
     return found
 
 
-def _perturbed(step: Step, xs: list[Any], draw: _Draw, tick: Tick) -> Any:
+def _moved(graph: Graph) -> bytearray:
+    """For each value whether it depends on an input at all."""
+    found = bytearray(len(graph.types))
+    found[: len(graph.inputs)] = b"\1" * len(graph.inputs)
+    for _, _, _, operands, outs in graph.nodes():
+        if any(found[v] for v in operands):
+            for v in outs:
+                found[v] = 1
+    return found
+
+
+def _perturbed(step: Step, xs: list[Any], draw: _Draw, tick: Tick, ulps: float) -> Any:
     op, site = step.op, step.site
-    if op.exact is not None and op.exact(site):
-        return call(step, xs, tick)
     if op.accumulates:
         xs = [draw.shaken(x, 1.0, normwise=op.normwise) for x in xs]
     if op.batching == "run":
@@ -154,17 +162,18 @@ def _perturbed(step: Step, xs: list[Any], draw: _Draw, tick: Tick) -> Any:
     if not op.ulps:
         return y
     if len(site.outs) == 1:
-        return draw.shaken(y, op.ulps_at(site))
-    return tuple(draw.shaken(part, op.ulps_at(site)) for part in y)
+        return draw.shaken(y, ulps)
+    return tuple(draw.shaken(part, ulps) for part in y)
 
 
 class _Draw:
     """Moves for one disturbed run: windows of a fixed table of random signs, at places drawn from the seed."""
 
-    __slots__ = ("_eps", "_places", "_rng")
+    __slots__ = ("_batch", "_eps", "_places", "_seed")
 
     def __init__(self, seed: tuple[int, ...], eps: float | None) -> None:
-        self._rng = np.random.default_rng(seed)
+        self._seed = seed
+        self._batch = 0
         self._places: list[int] = []
         self._eps = eps
 
@@ -181,7 +190,8 @@ class _Draw:
         if normwise and x.ndim > 1 and size:
             return self._normwise(x, factors)
         at = self._place()
-        return x * factors[at : at + size].reshape(x.shape)
+        part = factors[at : at + size]
+        return x * (part if x.ndim == 1 else part.reshape(x.shape))
 
     def _long(self, x: Array, factors: Array) -> Array:
         flat = np.ascontiguousarray(x).reshape(-1)
@@ -200,12 +210,20 @@ class _Draw:
 
     def _place(self) -> int:
         if not self._places:
-            self._places = self._rng.integers(0, TILE, 256).tolist()
+            self._places = list(_places(self._seed, self._batch))
+            self._batch += 1
         return self._places.pop()
 
 
 _SPACING: Final = {np.dtype(d).char: float(np.finfo(d).eps) for d in FLOATS}
 _SIGNS: Final = np.random.default_rng(20).integers(0, len(LEVELS), TILE)
+
+
+@lru_cache(maxsize=256)
+def _places(seed: tuple[int, ...], batch: int) -> tuple[int, ...]:
+    """The places of one disturbed run, a batch at a time: checks of one seed draw the same ones."""
+    again = (*seed, 0, batch) if batch else seed
+    return tuple(np.random.default_rng(again).integers(0, TILE, 256).tolist())
 
 
 @lru_cache(maxsize=64)
