@@ -16,6 +16,7 @@ from gradproof_service.server.remembered import REMEMBERED
 from gradproof_service.transforms.plans.prepared import Prepared
 from gradproof_service.transforms.prepare import prepare
 from gradproof_service.transforms.prepared_jacobian import PreparedJacobian
+from gradproof_service.transforms.prepared_sweep import PreparedSweep
 from gradproof_service.wire.decode import decode_program
 
 WarmKind = Literal["value", "value_and_gradient", "jacobian"]
@@ -27,7 +28,7 @@ def warm(
     kind: WarmKind,
     wrt: Sequence[str],
     threads: int,
-) -> tuple[Prepared | PreparedJacobian, tuple[int, ...]]:
+) -> tuple[Prepared | PreparedJacobian | PreparedSweep, tuple[int, ...]]:
     """The plan, and the positions of the inputs it differentiates by.
 
     `point` gives the inputs' types; `wrt` their names, all floats by default. Raises `Fault` for a

@@ -2,8 +2,8 @@
 
 `prepare(graph, wrt=(0,), kind="value_and_gradient")(x)` gives what `evaluate` gives on the same
 derivative graph, bit for bit, in fresh arrays, without preparing anything twice. Graphs of scalars
-alone run on Python floats: there results agree within the `ulps` of each op instead. Plans belong to
-the graph: whoever holds it holds them.
+alone run on Python floats: there results agree within the `ulps` of each op instead, and a gradient of a
+long one is swept without a derivative graph. Plans belong to the graph: whoever holds it holds them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from gradproof_service.transforms.forward import jvp
 from gradproof_service.transforms.jacobian import gradient_graph, hvp
 from gradproof_service.transforms.plans.prepared import Prepared
 from gradproof_service.transforms.prepared_jacobian import PreparedJacobian
+from gradproof_service.transforms.prepared_sweep import PreparedSweep
 from gradproof_service.transforms.reverse import vjp
+from gradproof_service.transforms.scalar.code import LINES
+from gradproof_service.transforms.scalar.sweep import NotScalar, Sweep
 
 Kind = Literal["value", "gradient", "value_and_gradient", "jvp", "vjp", "hvp"]
 
@@ -28,7 +31,7 @@ Kind = Literal["value", "gradient", "value_and_gradient", "jvp", "vjp", "hvp"]
 def prepare(
     graph: Graph, *, wrt: Sequence[int] | None = None, outs: Sequence[int] | None = None,
     kind: Kind = "value_and_gradient", threads: int = 1,
-) -> Prepared: ...  # fmt: skip
+) -> Prepared | PreparedSweep: ...  # fmt: skip
 @overload
 def prepare(
     graph: Graph, *, wrt: Sequence[int] | None = None, outs: Sequence[int] | None = None,
@@ -41,7 +44,7 @@ def prepare(
     outs: Sequence[int] | None = None,
     kind: Kind | Literal["jacobian"] = "value_and_gradient",
     threads: int = 1,
-) -> Prepared | PreparedJacobian:
+) -> Prepared | PreparedJacobian | PreparedSweep:
     """A graph's values or derivatives made ready for many calls; remembered on the graph.
 
     `wrt` are input positions (all floats by default), `outs` output positions (all floats; the first
@@ -64,9 +67,26 @@ def prepare(
         if kind == "jacobian":
             found = PreparedJacobian(graph, inputs, outputs, threads=threads)
         else:
-            found = Prepared(_derived(graph, inputs, outputs, kind), threads)
+            found = _swept(graph, inputs, outputs, kind, threads) or Prepared(
+                _derived(graph, inputs, outputs, kind), threads
+            )
         graph.plans[key] = found
     return found
+
+
+def _swept(
+    graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...], kind: Kind, threads: int
+) -> PreparedSweep | None:
+    """A gradient of a long graph of scalars by sweeping over the graph itself, None for every other."""
+    if kind not in ("gradient", "value_and_gradient") or len(graph) <= LINES:
+        return None
+    try:
+        sweep = Sweep(graph, wrt, outs[0])
+    except NotScalar:
+        return None
+    return PreparedSweep(
+        sweep, kind == "value_and_gradient", lambda: _derived(graph, wrt, outs, kind), threads
+    )
 
 
 def _derived(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...], kind: Kind) -> Graph:

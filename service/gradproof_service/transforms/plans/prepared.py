@@ -51,7 +51,7 @@ class Prepared:
                 f"{self.graph.name} takes {len(self._types)} arrays "
                 f"({', '.join(self.graph.inputs)}), got {len(inputs)}"
             )
-        if self._on_floats is not None and _all_numbers(inputs):
+        if self._on_floats is not None and all_numbers(inputs):
             try:
                 return self._on_floats(*inputs)
             except (ArithmeticError, ValueError):
@@ -113,7 +113,7 @@ class Prepared:
         return flags, sizes.pop()
 
 
-def _all_numbers(inputs: Sequence[Any]) -> bool:
+def all_numbers(inputs: Sequence[Any]) -> bool:
     """Whether these are float64 arrays without axes."""
     for x in inputs:
         if type(x) is not np.ndarray:

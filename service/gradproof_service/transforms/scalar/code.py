@@ -9,7 +9,7 @@ within each op's `ulps`. Where a float would raise (overflow, a domain's edge) t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -42,12 +42,13 @@ def scalar_runner(graph: Graph) -> Runner | None:
     if any(t.shape or t.dtype != F64 for t in graph.input_types):
         return None
     steps = plan(graph, (False,) * len(graph.inputs)).steps
-    if not steps or not all(_is_scalar(step.site) for step in steps):
+    if not steps or not all(is_scalar(step.site) for step in steps):
         return None
     return _source(graph, steps) if len(steps) <= LINES else _tape(graph, steps)
 
 
-def _is_scalar(site: Site) -> bool:
+def is_scalar(site: Site) -> bool:
+    """Whether this application of an op can be written as an expression on floats and truth values."""
     if len(site.outs) != 1 or site.out.shape or site.out.dtype not in (F64, BOOL):
         return False
     if site.op.name in ("constant", "full"):
@@ -60,41 +61,59 @@ def _is_scalar(site: Site) -> bool:
 def _source(graph: Graph, steps: Sequence[Step]) -> Runner:
     """One function with a line for each node that is used more than once; the others stand in its expression."""
     count = len(graph.inputs)
-    uses = _uses(graph, steps)
-    numbers: list[Any] = []
-    names: dict[int, str] = {v: f"v{v}" for v in range(count)}
+    nodes = [(step.first, step.site, step.operands) for step in steps]
+    uses = uses_of(nodes, graph.outputs)
+    names = {v: f"v{v}" for v in range(count)}
     lines = [f"    v{v} = a{v}.item()" for v in range(count) if uses.get(v)]
-    for step in steps:
-        v = step.first
-        if not step.operands:
+    numbers = write(nodes, uses, names, lines)
+    arguments = ", ".join(f"a{v}" for v in range(count))
+    outputs = ", ".join(f"array({names[v]})" for v in graph.outputs)
+    return bound(f"run({arguments})", [*lines, f"    return [{outputs}]"], numbers)
+
+
+Node = tuple[int, Site, Sequence[int]]
+"""A value, the site that makes it and the values that it is made of."""
+
+
+def uses_of(nodes: Iterable[Node], outputs: Iterable[int]) -> dict[int, int]:
+    """How often each value is named, in expressions and as an output."""
+    uses: dict[int, int] = {}
+    for _, site, operands in nodes:
+        for i, v in enumerate(operands):
+            uses[v] = uses.get(v, 0) + site.op.scalar.count(f"{{{i}}}")
+    for v in outputs:
+        uses[v] = uses.get(v, 0) + 1
+    return uses
+
+
+def write(
+    nodes: Iterable[Node], uses: dict[int, int], names: dict[int, str], lines: list[str]
+) -> list[Any]:
+    """Add what each value is called to `names`, and the lines that must stand before to `lines`.
+
+    Returns the constants, which are called c0, c1 and so on.
+    """
+    numbers: list[Any] = []
+    for v, site, operands in nodes:
+        if not operands:
             names[v] = f"c{len(numbers)}"
-            numbers.append(_number(step.site))
+            numbers.append(number(site))
             continue
-        expression = step.site.op.scalar.format(*(names[u] for u in step.operands))
-        if uses[v] == 1 and len(expression) < WIDE:
+        expression = site.op.scalar.format(*(names[u] for u in operands))
+        if uses.get(v) == 1 and len(expression) < WIDE:
             names[v] = f"({expression})"
         else:
             names[v] = f"v{v}"
             lines.append(f"    v{v} = {expression}")
-    arguments = ", ".join(f"a{v}" for v in range(count))
+    return numbers
+
+
+def bound(head: str, lines: Sequence[str], numbers: Sequence[Any]) -> Callable[..., Any]:
+    """The function `head` of these lines, which call the numbers c0, c1 and so on."""
     constants = ", ".join(f"c{k}" for k in range(len(numbers)))
-    outputs = ", ".join(f"array({names[v]})" for v in graph.outputs)
-    text = "\n".join(
-        [f"def bind({constants}):", f"  def run({arguments}):", *lines,
-         f"    return [{outputs}]", "  return run"]
-    )  # fmt: skip
+    name = head.partition("(")[0]
+    text = "\n".join([f"def bind({constants}):", f"  def {head}:", *lines, f"  return {name}"])
     return _defined(text, "bind")(*numbers)
-
-
-def _uses(graph: Graph, steps: Sequence[Step]) -> dict[int, int]:
-    """How often each value is named, in expressions and as an output."""
-    uses: dict[int, int] = {}
-    for step in steps:
-        for i, v in enumerate(step.operands):
-            uses[v] = uses.get(v, 0) + step.site.op.scalar.count(f"{{{i}}}")
-    for v in graph.outputs:
-        uses[v] = uses.get(v, 0) + 1
-    return uses
 
 
 def _tape(graph: Graph, steps: Sequence[Step]) -> Runner:
@@ -104,13 +123,12 @@ def _tape(graph: Graph, steps: Sequence[Step]) -> Runner:
     for step in steps:
         if not step.operands:
             place[step.first] = len(graph.inputs) + len(start)
-            start.append(_number(step.site))
-    calls: list[tuple[Any, int, int, int]] = []
+            start.append(number(step.site))
+    calls: list[tuple[Callable[..., Any], tuple[int, ...]]] = []
     free = len(graph.inputs) + len(start)
     for step in steps:
         if step.operands:
-            at = [place[v] for v in step.operands] + [-1, -1]
-            calls.append((scalar_function(step.site.op), at[0], at[1], at[2]))
+            calls.append((scalar_function(step.site.op), tuple([place[v] for v in step.operands])))
             place[step.first] = free
             free += 1
     outputs = [place[v] for v in graph.outputs]
@@ -118,24 +136,21 @@ def _tape(graph: Graph, steps: Sequence[Step]) -> Runner:
     def run(*inputs: Array) -> list[Array]:
         values: list[Any] = [*(x.item() for x in inputs), *start]
         push = values.append
-        for f, a, b, c in calls:
-            if b < 0:
-                push(f(values[a]))
-            elif c < 0:
-                push(f(values[a], values[b]))
-            else:
-                push(f(values[a], values[b], values[c]))
+        for f, places in calls:
+            push(f(values, places))
         return [np.array(values[v]) for v in outputs]
 
     return run
 
 
 @lru_cache(maxsize=256)
-def scalar_function(op: Op) -> Callable[..., Any]:
-    """An op's `scalar` expression as a function of its operands."""
-    arguments = [f"x{i}" for i in range(op.arity[0])]
-    text = f"def f({', '.join(arguments)}): return {op.scalar.format(*arguments)}"
-    return _defined(text, "f")
+def scalar_function(op: Op) -> Callable[[Sequence[Any], Sequence[int]], Any]:
+    """An op's `scalar` expression as a function of all values and of the places of its operands among them."""
+    places = [f"i{i}" for i in range(op.arity[0])]
+    expression = op.scalar.format(*(f"v[{i}]" for i in places))
+    return _defined(
+        f"def f(v, places):\n  {', '.join(places)}, = places\n  return {expression}", "f"
+    )
 
 
 def _defined(text: str, name: str) -> Callable[..., Any]:
@@ -145,5 +160,6 @@ def _defined(text: str, name: str) -> Callable[..., Any]:
     return scope[name]
 
 
-def _number(site: Site) -> Any:
+def number(site: Site) -> Any:
+    """The number that an op without operands makes."""
     return site.op.kernel(site).item()
