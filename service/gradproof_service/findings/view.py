@@ -173,7 +173,15 @@ def cotangents(scene: Scene, values: Sequence[Array | None]) -> list[Array | Non
 
 
 def _nudged(graph: Graph, wanted: Sequence[int], outs: Sequence[int]) -> Graph:
-    """The graph with one more input for each wanted value, added to it."""
+    """The graph with one more input for each wanted value, added to it; remembered on the graph."""
+    key = ("nudged", tuple(wanted), tuple(outs))
+    found = graph.plans.get(key)
+    if found is None:
+        found = graph.plans[key] = _make_nudged(graph, wanted, outs)
+    return found
+
+
+def _make_nudged(graph: Graph, wanted: Sequence[int], outs: Sequence[int]) -> Graph:
     xp = Builder(f"nudged_{graph.name}")
     given = [xp.input(n, t) for n, t in zip(graph.inputs, graph.input_types, strict=True)]
     addends = {
