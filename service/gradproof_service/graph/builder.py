@@ -8,7 +8,7 @@ the dtype of the value they meet. Derivative rules are written against this name
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,6 +17,13 @@ from gradproof_service.diagnostic import NOWHERE, Location
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops import OPS
 from gradproof_service.ops.record import Attrs, Op, Site
+
+_ADD: Final = OPS["add"]
+_SUBTRACT: Final = OPS["subtract"]
+_MULTIPLY: Final = OPS["multiply"]
+_DIVIDE: Final = OPS["divide"]
+_PLAIN: Final[Attrs] = {}
+_NUMBERS: Final = (bool, int, float)
 
 
 class Value:
@@ -49,28 +56,28 @@ class Value:
         return f"%{self.id}: {self.type!r}"
 
     def __add__(self, other: Any) -> Value:
-        return self.builder.apply("add", self, other)
+        return self.builder.apply_op(_ADD, (self, other), _PLAIN)
 
     def __radd__(self, other: Any) -> Value:
-        return self.builder.apply("add", other, self)
+        return self.builder.apply_op(_ADD, (other, self), _PLAIN)
 
     def __sub__(self, other: Any) -> Value:
-        return self.builder.apply("subtract", self, other)
+        return self.builder.apply_op(_SUBTRACT, (self, other), _PLAIN)
 
     def __rsub__(self, other: Any) -> Value:
-        return self.builder.apply("subtract", other, self)
+        return self.builder.apply_op(_SUBTRACT, (other, self), _PLAIN)
 
     def __mul__(self, other: Any) -> Value:
-        return self.builder.apply("multiply", self, other)
+        return self.builder.apply_op(_MULTIPLY, (self, other), _PLAIN)
 
     def __rmul__(self, other: Any) -> Value:
-        return self.builder.apply("multiply", other, self)
+        return self.builder.apply_op(_MULTIPLY, (other, self), _PLAIN)
 
     def __truediv__(self, other: Any) -> Value:
-        return self.builder.apply("divide", self, other)
+        return self.builder.apply_op(_DIVIDE, (self, other), _PLAIN)
 
     def __rtruediv__(self, other: Any) -> Value:
-        return self.builder.apply("divide", other, self)
+        return self.builder.apply_op(_DIVIDE, (other, self), _PLAIN)
 
     def __pow__(self, other: Any) -> Value:
         return self.builder.apply("pow", self, other)
@@ -130,6 +137,16 @@ class Builder:
         frozen = Frozen(value)
         return Site(OPS["constant"], {"value": frozen}, (), (type_of_array(frozen.array),))
 
+    def _number(self, value: float, dtype: np.dtype[Any]) -> Value:
+        """`constant` of a Python number, made an array once; a zero each time, for 0.0 and -0.0 are one key."""
+        if not value:
+            return self.constant(value, dtype)
+        key = (value, dtype)
+        found = self._seen.get(key)
+        if found is None:
+            self._seen[key] = found = self.constant(value, dtype).id
+        return self.value(found)
+
     def zeros(self, type: Type) -> Value:
         """A constant zero of this type that takes no memory until it is used."""
         return self.apply("full", value=0.0, shape=type.shape, dtype=type.dtype)
@@ -143,7 +160,10 @@ class Builder:
         self._operands.append(operands)
         self._first.append(first)
         self._locations.append(self.location)
-        self.types.extend(site.outs)
+        if len(site.outs) == 1:
+            self.types.append(site.outs[0])
+        else:
+            self.types.extend(site.outs)
         return first
 
     def add_once(self, site: Site, operands: tuple[int, ...], name: str = "") -> int:
@@ -160,11 +180,13 @@ class Builder:
 
     def apply_op(self, op: Op, operands: Sequence[Any], attrs: Attrs) -> Any:
         """Apply an op record to values, arrays and Python numbers."""
-        values = self._lift(operands)
-        types = self.types
-        ids = tuple([v.id for v in values])
-        site = op.site(attrs, tuple([types[i] for i in ids]))
-        first = self.add_once(site, ids)
+        ids: list[int] = []
+        types: list[Type] = []
+        for value in self._lift(operands):
+            ids.append(value.id)
+            types.append(value.type)
+        site = op.site(attrs, tuple(types))
+        first = self.add_once(site, tuple(ids))
         if len(site.outs) == 1:
             return Value(self, first, site.outs[0])
         return tuple(Value(self, first + i, t) for i, t in enumerate(site.outs))
@@ -175,15 +197,17 @@ class Builder:
                 break
         else:
             return operands
-        dtypes = [v.type.dtype for v in operands if isinstance(v, Value)]
-        dtype = next((d for d in dtypes if d.kind != "b"), dtypes[0] if dtypes else None)
+        dtype: np.dtype[Any] | None = None
+        for v in operands:
+            if isinstance(v, Value) and (dtype is None or dtype.kind == "b" != v.type.dtype.kind):
+                dtype = v.type.dtype
         lifted: list[Value] = []
         for v in operands:
             if isinstance(v, Value):
                 lifted.append(v)
-            elif isinstance(v, bool | int | float) and dtype is not None:
+            elif isinstance(v, _NUMBERS) and dtype is not None:
                 weak = np.result_type(dtype, v) if dtype.kind in "biu" else dtype
-                lifted.append(self.constant(v, weak))
+                lifted.append(self._number(v, weak))
             else:
                 lifted.append(self.constant(v))
         return lifted
