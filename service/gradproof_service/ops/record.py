@@ -181,9 +181,9 @@ class Op:
     """Operands in which the op is linear when the others are held."""
     analytic: bool = False
     """The kernel accepts complex128 and is holomorphic inside the domain."""
-    batching: Literal["elementwise", "all", "loop", "run"] = "all"
+    batching: Literal["elementwise", "all", "loop", "run", "first"] = "all"
     """How a batch axis reaches the kernel: NumPy broadcasting, every operand batched, one call
-    per element, or (control flow) through `run`."""
+    per element, (control flow) through `run`, or only the first operand's counts."""
     accumulates: bool = False
     """The kernel sums products inside, so rounding scales with the operands' magnitudes."""
     ulps: float = 1.0

@@ -1,4 +1,4 @@
-"""`scan`: a body carried over slices. Reverse mode stores the carries of one forward scan."""
+"""`scan`: a body carried over slices. Reverse mode stores carries of one forward scan: see `scan_back`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from gradproof_service.ops.calling import (
     typed_graph,
 )
 from gradproof_service.ops.record import ATTRIBUTE, SHAPE, Attr, IllTyped, Op, Site
+from gradproof_service.ops.scan_back import Steps
 
 
 def _infer_scan(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Any:
@@ -50,18 +51,15 @@ def _run_scan(s: Site, *xs: Array, run: Any) -> Any:
     axis = len(lead)
     consts, carry, rest = xs[:n_consts], xs[n_consts : n_consts + n_carry], xs[n_consts + n_carry :]
     moved = [np.moveaxis(x, axis, 0) for x in rest]
-    rows: list[list[Array]] = []
+    stacked = [np.empty((*lead, *t.shape), t.dtype) for t in s.outs[n_carry:]]
     order = range(length - 1, -1, -1) if s["reverse"] else range(length)
     for k in order:
         outs = run(s["body"], [*consts, *carry, *(x[k] for x in moved)])
         carry = outs[:n_carry]
-        rows.append(outs[n_carry:])
-    if s["reverse"]:
-        rows.reverse()
-    stacked = [
-        np.stack([r[j] for r in rows], axis=axis) if rows else np.empty((*lead, *t.shape), t.dtype)
-        for j, t in enumerate(s.outs[n_carry:])
-    ]
+        for j, row in enumerate(outs[n_carry:]):
+            if not np.can_cast(row.dtype, stacked[j].dtype, "safe"):
+                stacked[j] = stacked[j].astype(row.dtype)  # a complex step
+            np.moveaxis(stacked[j], axis, 0)[k] = row
     return single([*carry, *stacked])
 
 
@@ -107,13 +105,11 @@ def _scan_vjp(xp: Any, s: Site, xs: Any, ys: Any, y_bars: Any, wanted: Any) -> A
     body = s["body"]
     n_carry = s["carried"]
     const_types, carry_types, slice_types = _parts(s, body.input_types)
-    # forward again, this time keeping the carry that entered each step
+    # one step forward, keeping the carry that entered it
     f = xp.new(f"{body.name}_kept")
     inputs = [f.input(f"x{i}", t) for i, t in enumerate(body.input_types)]
     kept = inputs[s["consts"] : s["consts"] + n_carry]
     forward = f.finish([*f.inline(body, inputs)[:n_carry], *kept])
-    common = {"length": s["length"], "carried": n_carry, "consts": s["consts"]}
-    carries = as_tuple(xp.scan(*xs, body=forward, reverse=s["reverse"], **common))[n_carry:]
     # one step back: carry = cotangents of (carry, constants), slices = (carry, xs, y_bar)
     wrt = tuple(floats(body.input_types))
     outs = tuple(floats(body.output_types))
@@ -134,21 +130,20 @@ def _scan_vjp(xp: Any, s: Site, xs: Any, ys: Any, y_bars: Any, wanted: Any) -> A
     new_const_bars = [a + r for a, r in zip(const_bars, results[:n_const_bars], strict=True)]
     new_carry_bars = results[n_const_bars : n_const_bars + n_carry_bars]
     back = b.finish([*new_carry_bars, *new_const_bars, *results[n_const_bars + n_carry_bars :]])
-    x_consts, _, x_slices = _parts(s, xs)
+    x_consts, x_carry, x_slices = _parts(s, xs)
     start = [
         *dots_of(xp, s.outs[:n_carry], y_bars[:n_carry]),
         *(xp.zeros(t) for t in const_types if t.is_float),
     ]
-    out = as_tuple(
-        xp.scan(*x_consts, *start, *carries, *x_slices, *dots_of(xp, s.outs[n_carry:], y_bars[n_carry:]),
-                body=back, length=s["length"], reverse=not s["reverse"],
-                consts=s["consts"], carried=len(start))
-    )  # fmt: skip
-    carry_out, const_out = out[:n_carry_bars], out[n_carry_bars : len(start)]
+    steps = Steps(forward, back, s["reverse"], n_carry, len(start), xp.derive.scan_levels)
+    y_bars_given = dots_of(xp, s.outs[n_carry:], y_bars[n_carry:])
+    ends, slice_bars = steps.back_through(
+        xp, s["length"], list(x_consts), list(x_carry), list(x_slices), start, y_bars_given
+    )
     return (
-        *spread(const_types, const_out),
-        *spread(carry_types, carry_out),
-        *spread(slice_types, out[len(start) :]),
+        *spread(const_types, ends[n_carry_bars:]),
+        *spread(carry_types, ends[:n_carry_bars]),
+        *spread(slice_types, slice_bars),
     )
 
 

@@ -7,6 +7,7 @@ from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.limits import Limits
 from gradproof_service.ops.record import Site
 from gradproof_service.transforms.evaluate import plan
+from gradproof_service.transforms.plans.called import called
 
 
 def judge_cost(graph: Graph, flags: tuple[bool, ...], batch: int, limits: Limits) -> None:
@@ -15,7 +16,7 @@ def judge_cost(graph: Graph, flags: tuple[bool, ...], batch: int, limits: Limits
     `flags` say which inputs carry a batch axis, of length `batch`.
     """
     times = max(1, batch)
-    elements = plan(graph, flags).peak_elements * times
+    elements = live_elements(graph, flags, batch)
     if elements > limits.live_elements:
         raise Fault(
             FaultKind.LIMIT,
@@ -31,6 +32,11 @@ def judge_cost(graph: Graph, flags: tuple[bool, ...], batch: int, limits: Limits
             f"{limits.work:.3g}; send a smaller point or fewer at once",
             limit="work",
         )
+
+
+def live_elements(graph: Graph, flags: tuple[bool, ...], batch: int) -> int:
+    """Most elements that one evaluation holds at once."""
+    return plan(graph, flags).peak_elements * max(1, batch)
 
 
 def graph_flops(graph: Graph) -> float:
@@ -56,13 +62,3 @@ def _site_flops(site: Site, known: dict[int, float]) -> float:
         return site.op.cost(site) if site.op.cost else float(sum(t.size for t in site.outs))
     steps = site["length"] if site.op.name == "scan" else 1
     return steps * sum(_flops(graph, known) for graph in called(site))
-
-
-def called(site: Site) -> list[Graph]:
-    """The functions that a node calls."""
-    found: list[Graph] = []
-    for value in site.attrs.values():
-        found += [
-            v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Graph)
-        ]  # pyright: ignore[reportUnknownVariableType]
-    return found

@@ -17,12 +17,13 @@ from gradproof_service.graph.emit import emit
 from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.limits import Limits
 from gradproof_service.graph.program import Program
-from gradproof_service.server.cost import judge_cost
+from gradproof_service.server.cost import judge_cost, live_elements
 from gradproof_service.transforms import derivative_graph as whole
 from gradproof_service.transforms.evaluate import Tick, batch_of
 from gradproof_service.transforms.forward import jvp
 from gradproof_service.transforms.jacobian import Linearization, Mode, hessian, hvp, jacobian
 from gradproof_service.transforms.planned import planned
+from gradproof_service.transforms.recompute import lightest
 from gradproof_service.transforms.reverse import vjp
 
 SCALAR: Final = (Kind.GRADIENT, Kind.HESSIAN, Kind.HVP)
@@ -232,7 +233,12 @@ def _hessian(graph: Graph, point: list[Array], asked: Wanted, tick: Tick) -> lis
 def _vjp(graph: Graph, point: list[Array], asked: Wanted, tick: Tick) -> list[Block]:
     names = [graph.output_names[o] for o in asked.outs]
     seeds = _seeds(asked, names, [graph.output_types[o] for o in asked.outs], "output")
-    bars = _run(vjp(graph, asked.wrt, asked.outs), point, seeds, asked, tick)[len(graph.outputs) :]
+    flags = (False,) * len(point) + (bool(asked.batch),) * len(seeds)
+    pull = lightest(
+        graph, asked.wrt, asked.outs, asked.limits.live_elements,
+        lambda g: live_elements(g, flags, asked.batch),
+    ).graph  # fmt: skip
+    bars = _run(pull, point, seeds, asked, tick)[len(graph.outputs) :]
     return [
         Block(asked.kind, "", graph.inputs[i], _batched(bar, graph.types[i], asked.batch))
         for i, bar in zip(asked.wrt, bars, strict=True)

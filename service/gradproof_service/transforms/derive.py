@@ -19,6 +19,8 @@ class Derive:
 
     jvp: Callable[[Graph, tuple[int, ...]], Graph]
     vjp: Callable[[Graph, tuple[int, ...], tuple[int, ...]], Graph]
+    scan_levels: int = 1
+    """Levels in which the reverse rule of a scan keeps its carries: 1 keeps that of every step."""
 
 
 def reaches(graph: Graph, wrt: Sequence[int]) -> bytearray:

@@ -68,7 +68,7 @@ def _make_plan(graph: Graph, batched_inputs: tuple[bool, ...]) -> Plan:
             continue
         site, args, at = sites[k], operands[k], first[k]
         flags = tuple([batched[v] for v in args])
-        mine = True in flags
+        mine = flags[0] if site.op.batching == "first" else True in flags
         for v, t in enumerate(site.outs, at):
             batched[v] = mine
             alive += t.size
@@ -166,6 +166,8 @@ def call_batched(
 ) -> Any:
     """A kernel call where `batched` says which operands carry the batch axis."""
     ins = site.ins
+    if op.batching == "first":
+        return op.kernel(site, *xs)
     if op.batching == "elementwise":
         rank = len(site.outs[0].shape)
         for i, x in enumerate(xs):

@@ -17,9 +17,12 @@ from gradproof_service.graph.builder import Builder
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.forward import jvp
 from gradproof_service.transforms.jacobian import gradient_graph, hvp
+from gradproof_service.transforms.optimise import optimise
 from gradproof_service.transforms.plans.prepared import Prepared
+from gradproof_service.transforms.plans.sketch import sketch
 from gradproof_service.transforms.prepared_jacobian import PreparedJacobian
 from gradproof_service.transforms.prepared_sweep import PreparedSweep
+from gradproof_service.transforms.recompute import lightest, required
 from gradproof_service.transforms.reverse import vjp
 from gradproof_service.transforms.scalar.code import LINES
 from gradproof_service.transforms.scalar.sweep import NotScalar, Sweep
@@ -30,12 +33,12 @@ Kind = Literal["value", "gradient", "value_and_gradient", "jvp", "vjp", "hvp"]
 @overload
 def prepare(
     graph: Graph, *, wrt: Sequence[int] | None = None, outs: Sequence[int] | None = None,
-    kind: Kind = "value_and_gradient", threads: int = 1,
+    kind: Kind = "value_and_gradient", threads: int = 1, budget_bytes: int | None = None,
 ) -> Prepared | PreparedSweep: ...  # fmt: skip
 @overload
 def prepare(
     graph: Graph, *, wrt: Sequence[int] | None = None, outs: Sequence[int] | None = None,
-    kind: Literal["jacobian"], threads: int = 1,
+    kind: Literal["jacobian"], threads: int = 1, budget_bytes: int | None = None,
 ) -> PreparedJacobian: ...  # fmt: skip
 def prepare(
     graph: Graph,
@@ -44,6 +47,7 @@ def prepare(
     outs: Sequence[int] | None = None,
     kind: Kind | Literal["jacobian"] = "value_and_gradient",
     threads: int = 1,
+    budget_bytes: int | None = None,
 ) -> Prepared | PreparedJacobian | PreparedSweep:
     """A graph's values or derivatives made ready for many calls; remembered on the graph.
 
@@ -53,6 +57,10 @@ def prepare(
     returns outputs, then tangents; "vjp" takes cotangents of `outs` and returns outputs, then
     cotangents; "hvp" takes tangents and returns gradients, then Hessian times tangents; "jacobian"
     returns one array of shape `(*output.shape, *input.shape)` for each output and input.
+
+    `budget_bytes`: the most that a gradient's or a vjp's plan may hold at once, inputs and results included;
+    forward values are computed a second time where keeping them would take more, with the same bits
+    (see `recompute`). Raises `Fault` that names the least when it is more than that.
     """
     types, made = graph.input_types, graph.output_types
     inputs = tuple(i for i, t in enumerate(types) if t.is_float) if wrt is None else tuple(wrt)
@@ -61,10 +69,12 @@ def prepare(
     else:
         floats = tuple(o for o, t in enumerate(made) if t.is_float)
         outputs = floats if kind in ("vjp", "jacobian") else floats[:1]
-    key = ("prepared", kind, inputs, outputs, threads)
+    key = ("prepared", kind, inputs, outputs, threads, budget_bytes)
     found = graph.plans.get(key)
     if found is None:
-        if kind == "jacobian":
+        if budget_bytes is not None:
+            found = Prepared(_within(graph, inputs, outputs, kind, budget_bytes), threads)
+        elif kind == "jacobian":
             found = PreparedJacobian(graph, inputs, outputs, threads=threads)
         else:
             found = _swept(graph, inputs, outputs, kind, threads) or Prepared(
@@ -105,13 +115,42 @@ def _derived(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...], kind: Ki
             return hvp(graph, wrt, outs[0])
 
 
+def _within(
+    graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...], kind: Kind | Literal["jacobian"],
+    budget_bytes: int,
+) -> Graph:  # fmt: skip
+    """The derivative graph of least work whose plan stays within the budget."""
+    if kind not in ("gradient", "value_and_gradient", "vjp"):
+        raise ValueError(
+            f"budget_bytes: a {kind} is not made within a budget; "
+            "ask for a gradient, a value_and_gradient or a vjp, or leave it out"
+        )
+
+    def made(pull: Graph) -> Graph:
+        if kind == "vjp":
+            return pull
+        return _seeded(
+            graph, pull, outs[0], 0 if kind == "value_and_gradient" else len(graph.outputs)
+        )
+
+    def peak(pull: Graph) -> float:
+        whole = optimise(made(pull))
+        return sketch(whole, (False,) * len(whole.inputs), None).peak_bytes
+
+    return made(required(graph, lightest(graph, wrt, outs, budget_bytes, peak), budget_bytes))
+
+
 def value_and_gradient_graph(graph: Graph, wrt: tuple[int, ...], out: int = 0) -> Graph:
     """The graph inputs -> all outputs, then the gradients of the scalar output `out`: one forward pass."""
-    pull = vjp(graph, wrt, (out,))
+    return _seeded(graph, vjp(graph, wrt, (out,)), out, 0)
+
+
+def _seeded(graph: Graph, pull: Graph, out: int, start: int) -> Graph:
+    """A reverse graph of the scalar output `out` seeded with one: its results from `start` on."""
     t = graph.types[graph.outputs[out]]
     if t.size != 1:
         raise ValueError(f"a gradient needs one number, the output has shape {t.shape}")
     xp = Builder(f"value_and_gradient_{graph.name}")
     inputs = [xp.input(n, u) for n, u in zip(graph.inputs, graph.input_types, strict=True)]
     results = xp.inline(pull, [*inputs, xp.constant(np.ones(t.shape, t.dtype))])
-    return xp.finish(results, pull.output_names)
+    return xp.finish(results[start:], pull.output_names[start:])

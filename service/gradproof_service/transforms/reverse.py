@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from gradproof_service.diagnostic import NOWHERE
@@ -31,35 +32,32 @@ def vjp(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Graph:
 
 
 def _vjp(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Graph:
+    return reversed_by(graph, wrt, outs, lambda sweep: sweep.back(sweep.ids, 0, len(graph)))
+
+
+def reversed_by(
+    graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...], walk: Callable[[Sweep], None],
+    scan_levels: int = 1,
+) -> Graph:  # fmt: skip
+    """The graph of `vjp`, its nodes being carried back by `walk` from the last to the first.
+
+    `scan_levels`: in how many levels scans keep their carries (see `ops.scanning`).
+    """
     from gradproof_service.transforms.forward import jvp  # the two lend each other to rules
 
-    xp = Builder(f"vjp_{graph.name}", Derive(jvp, vjp))
+    xp = Builder(f"vjp_{graph.name}", Derive(jvp, vjp, scan_levels))
     types = graph.types
     inputs = [xp.input(n, types[i]) for i, n in enumerate(graph.inputs)]
     seeds = [xp.input(f"{graph.output_names[o]}_bar", types[graph.outputs[o]]) for o in outs]
     ids = xp.copy(graph, inputs)
-    active = reaches(graph, wrt)
-    bars: list[int | None] = [None] * len(types)
+    sweep = Sweep(
+        xp, graph, ids, reaches(graph, wrt), [None] * len(types), seeds[0].id if seeds else 0
+    )
+    bars = sweep.bars
     for o, seed in zip(outs, seeds, strict=True):
         v = graph.outputs[o]
         bars[v] = plus(xp, bars[v], seed.id)
-    located = len(graph.locations)
-    for k in range(len(graph) - 1, -1, -1):
-        site, operands, first = graph.sites[k], graph.operands[k], graph.first[k]
-        y_bars = bars[first : first + len(site.outs)]
-        seeded = tuple([b is not None for b in y_bars])
-        if True not in seeded:
-            continue
-        bars[first : first + len(site.outs)] = [None] * len(site.outs)  # spent: its users are done
-        wanted = tuple([active[v] == 1 for v in operands])
-        if True not in wanted:
-            continue
-        xp.location = graph.locations[k] if k < located else NOWHERE
-        given = [ids[v] for v in operands]
-        x_bars = pulled(xp, site, given, ids[first : first + len(site.outs)], y_bars, wanted)
-        for v, x_bar in zip(operands, x_bars, strict=True):
-            if x_bar is not None:
-                bars[v] = plus(xp, bars[v], x_bar)
+    walk(sweep)
     cotangents: list[Value] = []
     for i in wrt:
         bar = bars[i]
@@ -67,6 +65,41 @@ def _vjp(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Graph:
     outputs = [xp.value(ids[v]) for v in graph.outputs]
     names = [*graph.output_names, *(f"{graph.inputs[i]}_bar" for i in wrt)]
     return xp.finish([*outputs, *cotangents], names)
+
+
+@dataclass(slots=True)
+class Sweep:
+    """A reverse sweep under way: the graph's values `ids` and their cotangents `bars` as value ids of `xp`."""
+
+    xp: Builder
+    graph: Graph
+    ids: list[int]
+    active: bytearray
+    bars: list[int | None]
+    latest: int
+    """The cotangent that was made last; before there is one, a seed."""
+
+    def back(self, ids: Sequence[int] | Mapping[int, int], start: int, stop: int) -> None:
+        """Carry the cotangents through the nodes [start, stop), the last first; `ids` are the values that rules read."""
+        xp, graph, active, bars = self.xp, self.graph, self.active, self.bars
+        located = len(graph.locations)
+        for k in range(stop - 1, start - 1, -1):
+            site, operands, first = graph.sites[k], graph.operands[k], graph.first[k]
+            made = range(first, first + len(site.outs))
+            y_bars = bars[first : made.stop]
+            seeded = tuple([b is not None for b in y_bars])
+            if True not in seeded:
+                continue
+            bars[first : made.stop] = [None] * len(site.outs)  # spent: its users are done
+            wanted = tuple([active[v] == 1 for v in operands])
+            if True not in wanted:
+                continue
+            xp.location = graph.locations[k] if k < located else NOWHERE
+            given = [ids[v] for v in operands]
+            x_bars = pulled(xp, site, given, [ids[v] for v in made], y_bars, wanted)
+            for v, x_bar in zip(operands, x_bars, strict=True):
+                if x_bar is not None:
+                    bars[v] = self.latest = plus(xp, bars[v], x_bar)
 
 
 def pulled(

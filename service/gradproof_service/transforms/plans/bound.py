@@ -14,7 +14,7 @@ from gradproof_service.transforms.evaluate import Step, Tick, call, no_tick
 from gradproof_service.transforms.plans.blocks import Blocks
 from gradproof_service.transforms.plans.draft import Region
 from gradproof_service.transforms.plans.memory import Arena
-from gradproof_service.transforms.plans.sketch import Sketch
+from gradproof_service.transforms.plans.sketch import Sketch, with_views
 from gradproof_service.transforms.plans.straight import (
     aligned_operands,
     layout,
@@ -39,7 +39,12 @@ class Bound:
         """Buffers in use, by the value that was written there."""
         self._root = list(range(len(self._env)))
         """The value in whose buffer a value lies: its own, or that of what it is a view of."""
-        self._last = _with_views(sketch)
+        self._last = with_views(sketch)
+        self._dying: dict[int, list[int]] = {}
+        """By task, the arrays that nobody needs after it, through a view neither."""
+        for v, n in enumerate(self._last):
+            if not sketch.fixed[v] and v >= len(sketch.graph.inputs):
+                self._dying.setdefault(n, []).append(v)
         self._tick: Tick = no_tick
         self._calls: list[Callable[[], Any]] = []
         self._ready = False
@@ -184,10 +189,7 @@ class Bound:
 
     def _forget(self, n: int, touched: set[int]) -> None:
         """What nobody needs after a task: arrays are dropped, buffers are free for what comes."""
-        loose = [
-            v for v in touched
-            if not self._sketch.fixed[v] and self._last[v] <= n and v >= len(self._landing)
-        ]  # fmt: skip
+        loose = [*self._dying.get(n, ()), *touched.intersection(self._dying.get(-1, ()))]
         if loose:
             self._calls.append(partial(_drop, self._env, tuple(loose)))
         for v in {self._root[u] for u in touched}:
@@ -198,13 +200,3 @@ class Bound:
 def _drop(env: list[Any], values: tuple[int, ...]) -> None:
     for v in values:
         env[v] = None
-
-
-def _with_views(sketch: Sketch) -> list[int]:
-    """Last uses, an operand living as long as what may be a view of it."""
-    last = list(sketch.last)
-    for task in reversed(sketch.tasks):
-        if isinstance(task, Step) and task.site.op.moves:
-            v = task.operands[0]
-            last[v] = max(last[v], last[task.first])
-    return last

@@ -121,6 +121,8 @@ class Draft:
     def _keeps_order(self, step: Step) -> bool:
         """Whether the result surely lies in C order."""
         op = step.site.op
+        if op.batching == "first":
+            return bool(self.ordered[step.operands[0]])
         if op.ordered is not None:
             return not step.any_batched and op.ordered(step.site)
         if not all(self.ordered[v] for v in step.operands):
@@ -134,9 +136,9 @@ class Draft:
 
     def _space(self, step: Step) -> Space | None:
         """The space in which a node can run blockwise, None when it cannot."""
-        if len(step.site.outs) != 1 or not step.operands:
-            return None
         op, site = step.site.op, step.site
+        if len(site.outs) != 1 or not step.operands or op.batching == "first":
+            return None
         x, y = self.shapes[step.operands[0]], self.shapes[step.first]
         if op.reduces:
             full = op.name == "sum" and not step.any_batched and _is_full(site) and prod(x) > LEAF

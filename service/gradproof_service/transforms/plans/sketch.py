@@ -10,6 +10,7 @@ from gradproof_service.arrays import Shape
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops.reduction import LEAF
 from gradproof_service.transforms.evaluate import Step, plan
+from gradproof_service.transforms.plans.called import called_bytes
 from gradproof_service.transforms.plans.draft import Draft, Region, Task
 from gradproof_service.transforms.plans.schedule import schedule
 
@@ -66,9 +67,10 @@ def _peak(s: Sketch) -> int:
     """The most bytes alive at once.
 
     Inputs throughout, other values from the task that makes them to the last that needs them, a
-    region's exits and blocks; small outputs once more, as they are copied.
+    region's exits and blocks, what functions hold that are called; small outputs once more, as they are copied.
     """
     inputs, end = len(s.graph.inputs), len(s.tasks)
+    last = with_views(s)
     change = [0] * (end + 2)
     for n, task in enumerate(s.tasks):
         if isinstance(task, Region):
@@ -77,12 +79,16 @@ def _peak(s: Sketch) -> int:
             change[n] += blocks
             change[n + 1] -= blocks
         else:
+            if task.op.batching == "run":
+                inside = called_bytes(task.site) * (s.batch or 1 if task.any_batched else 1)
+                change[n] += inside
+                change[n + 1] -= inside
             views = task.site.op.moves != ""
             born = [] if views else range(task.first, task.first + len(task.site.outs))
         for v in born:
             change[n] += s.nbytes(v)
-            if s.last[v] < end:
-                change[max(s.last[v], n) + 1] -= s.nbytes(v)
+            if last[v] < end:
+                change[max(last[v], n) + 1] -= s.nbytes(v)
     kept = sum(s.nbytes(v) for v in range(inputs))
     kept += sum(s.nbytes(v) for v in range(inputs) if s.fixed[v])
     kept += sum(
@@ -94,3 +100,13 @@ def _peak(s: Sketch) -> int:
         alive += change[n]
         peak = max(peak, alive)
     return max(peak, alive + sum(s.nbytes(v) for v in s.graph.outputs if s.fixed[v]))
+
+
+def with_views(s: Sketch) -> list[int]:
+    """Last uses, an operand living as long as what may be a view of it."""
+    last = list(s.last)
+    for task in reversed(s.tasks):
+        if isinstance(task, Step) and task.site.op.moves:
+            v = task.operands[0]
+            last[v] = max(last[v], last[task.first])
+    return last
