@@ -234,10 +234,12 @@ def _vjp(graph: Graph, point: list[Array], asked: Wanted, tick: Tick) -> list[Bl
     names = [graph.output_names[o] for o in asked.outs]
     seeds = _seeds(asked, names, [graph.output_types[o] for o in asked.outs], "output")
     flags = (False,) * len(point) + (bool(asked.batch),) * len(seeds)
-    pull = lightest(
-        graph, asked.wrt, asked.outs, asked.limits.live_elements,
-        lambda g: live_elements(g, flags, asked.batch),
-    ).graph  # fmt: skip
+
+    def peak(pull: Graph) -> int:
+        tick()
+        return live_elements(pull, flags, asked.batch)
+
+    pull = lightest(graph, asked.wrt, asked.outs, asked.limits.live_elements, peak).graph
     bars = _run(pull, point, seeds, asked, tick)[len(graph.outputs) :]
     return [
         Block(asked.kind, "", graph.inputs[i], _batched(bar, graph.types[i], asked.batch))
