@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil, log2
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gradproof_service.diagnostic import Fault, FaultKind
 from gradproof_service.graph.graph import Graph
@@ -31,6 +31,10 @@ from gradproof_service.transforms.reverse import Sweep, reversed_by, vjp
 Pair = tuple[int, ...]
 Peak = Callable[[Graph], float]
 """What running a derivative graph would hold at once, in the unit of the budget."""
+
+
+PATIENCE: Final = 2
+"""Forward runs more that may bring nothing before the search ends."""
 
 
 class Schedule(NamedTuple):
@@ -68,27 +72,37 @@ def required(graph: Graph, found: Found, budget_bytes: int) -> Graph:
     if found.peak > budget_bytes:
         raise Fault(
             FaultKind.LIMIT,
-            f"{graph.name}: its reverse sweep holds at least {found.peak:,.0f} bytes at once, even where values are "
-            f"computed again, the budget is {budget_bytes:,}; give it that much, or send a smaller point",
+            f"{graph.name}: its reverse sweep could be brought down to {found.peak:,.0f} bytes at once by "
+            f"computing values again, the budget is {budget_bytes:,}; give it that much, or send a smaller point",
         )
     return found.graph
 
 
 def lightest(graph: Graph, wrt: Pair, outs: Pair, budget: float, peak: Peak) -> Found:
-    """The reverse sweep of least work that is within the budget by `peak`; the smallest there is when none is."""
+    """The reverse sweep of least work that is within the budget by `peak`; the smallest found when none is.
+
+    One more forward run is tried after the other until `PATIENCE` of them have brought nothing. Every schedule that is tried costs as much
+    as making a derivative graph, so `peak` is the place to look at a deadline.
+    """
     plain = vjp(graph, wrt, outs)
     best = Found(plain, peak(plain))
-    for family in _families(graph):
-        before = float("inf")
-        for schedule in family:
-            if best.peak <= budget:
-                return best
-            made = recomputed(graph, wrt, outs, schedule)
-            now = peak(made)
-            best = min(best, Found(made, now), key=lambda f: f.peak)
-            if now > before:
-                break  # more pieces keep more than they save
-            before = now
+    idle = 0
+    for families in _by_work(graph):
+        least = best.peak
+        for family in families:
+            before = float("inf")
+            for schedule in family:
+                if best.peak <= budget:
+                    return best
+                made = recomputed(graph, wrt, outs, schedule)
+                now = peak(made)
+                best = min(best, Found(made, now), key=lambda f: f.peak)
+                if now > before:
+                    break  # more pieces keep more than they save
+                before = now
+        idle = idle + 1 if best.peak == least else 0
+        if idle == PATIENCE:
+            break
     return best
 
 
@@ -98,15 +112,15 @@ def recomputed(graph: Graph, wrt: Pair, outs: Pair, schedule: Schedule) -> Graph
     return reversed_by(graph, wrt, outs, pieces.walk, schedule.scan_levels)
 
 
-def _families(graph: Graph) -> Iterator[Iterator[Schedule]]:
-    """Schedules by the forward runs they add; within one family more and more pieces, at the same work."""
+def _by_work(graph: Graph) -> Iterator[list[Iterator[Schedule]]]:
+    """Families of schedules by the forward runs they add; within a family more and more pieces, at the same work."""
     n = len(graph)
     steps = max((site["length"] for site in graph.sites if site.op.name == "scan"), default=0)
     deepest = ceil(log2(n)) if n > 1 else 0
     levels = ceil(log2(steps)) if steps >= SHORT else 1
     for more in range(1, deepest + levels):
-        for depth in range(max(0, more - levels + 1), min(more, deepest) + 1):
-            yield _family(n, depth, more - depth + 1)
+        depths = range(max(0, more - levels + 1), min(more, deepest) + 1)
+        yield [_family(n, depth, more - depth + 1) for depth in depths]
 
 
 def _family(n: int, depth: int, scan_levels: int) -> Iterator[Schedule]:
