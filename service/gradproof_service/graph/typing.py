@@ -159,6 +159,7 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
     sites: list[Site | None] = [None] * len(function.ops)
     typing.sites.setdefault(index, sites)
     known: dict[Any, Site] = {}
+    known_types = xp.types
     for node, (name, operands) in enumerate(zip(function.ops, function.operands, strict=True)):
         count = function.counts[node] if function.counts else 1
         args = tuple([ids[v] for v in operands])
@@ -166,7 +167,7 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
             ids.extend([None] * count)
             continue
         placed = cast("tuple[int, ...]", args)
-        ins = tuple([xp.types[a] for a in placed])
+        ins = tuple([known_types[a] for a in placed])
         key = (name, id(function.attrs[node]), ins)
         site = known.get(key)
         try:
@@ -177,8 +178,9 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
             elif len(site.outs) != count:
                 raise _other_count(site, count)
             sites[node] = site
-            for v, out in enumerate(site.outs if function.stated else (), len(ids)):
-                hold(function.stated.get(v), out, as_declared)
+            if function.stated:
+                for v, out in enumerate(site.outs, len(ids)):
+                    hold(function.stated.get(v), out, as_declared)
         except IllTyped as e:
             if e.code:
                 label = function.names.get(node, "")
@@ -188,7 +190,10 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
             continue
         xp.location = function.location(node)
         first = xp.add_once(site, placed, function.names.get(node, ""))
-        ids.extend(range(first, first + count))
+        if count == 1:
+            ids.append(first)
+        else:
+            ids.extend(range(first, first + count))
         if xp.node_count > len(origins):
             origins.append(node)
     if len(typing.findings) > before or any(ids[v] is None for v in function.outputs):

@@ -11,7 +11,8 @@ import numpy as np
 from gradproof_service.arrays import Array
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.evaluate import Tick, no_tick
-from gradproof_service.transforms.plans.prepared import Prepared, all_numbers
+from gradproof_service.transforms.plans.prepared import Prepared
+from gradproof_service.transforms.scalar.code import NOT_ON_FLOATS, are_numbers
 from gradproof_service.transforms.scalar.sweep import Sweep
 
 
@@ -34,12 +35,12 @@ class PreparedSweep:
 
     def __call__(self, *inputs: Any, tick: Tick = no_tick) -> list[Array]:
         """The outputs when they are asked for, then the gradients; raises as `Prepared` does."""
-        if len(inputs) == self._sweep.takes and all_numbers(inputs):
-            try:
+        try:
+            if len(inputs) == self._sweep.takes and are_numbers(inputs):
                 outputs, slopes = self._sweep([x.item() for x in inputs], tick)
                 return [np.array(v) for v in ([*outputs, *slopes] if self._values else slopes)]
-            except (ArithmeticError, ValueError):
-                pass  # as in `Prepared`: the plan on arrays knows what a float does not
+        except NOT_ON_FLOATS:
+            pass  # as in `Prepared`: the plan on arrays knows which answer, or which refusal, it is
         return self.road(*inputs, tick=tick)
 
     @property

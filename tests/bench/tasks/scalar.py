@@ -1,4 +1,4 @@
-"""An expression of thirty scalar ops, its gradient asked for again and again."""
+"""Scalars: an expression of thirty ops asked again and again, and a chain of ten thousand asked once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.bench.tasks.model import Contender, Task, gradients
+from tests.bench.tasks.model import Contender, Task, gradients, graph_of
 
 POINT = tuple(np.asarray(v) for v in (0.7, 1.3, -0.4))
 
@@ -50,6 +50,52 @@ def _casadi() -> Contender:
     return call
 
 
+def chain(np: Any, x: Any) -> Any:
+    """Ten thousand operations, one after the other."""
+    y = x
+    for _ in range(2500):
+        y = np.tanh(np.sin(y) * 0.9 + x)
+    return y
+
+
+def _chain_built() -> Contender:
+    """The graph built node by node, prepared and run, every time anew."""
+    from gradproof_service.arrays import type_of_array
+    from gradproof_service.graph.builder import Builder
+    from gradproof_service.transforms.prepare import prepare
+
+    def call() -> list[Any]:
+        xp = Builder("chain")
+        graph = xp.finish([chain(xp, xp.input("x", type_of_array(POINT[0])))])
+        return prepare(graph, kind="gradient")(POINT[0])
+
+    return call
+
+
+def _chain_traced() -> Contender:
+    """The whole way of a NumPy function: traced, written, read, typed, prepared and run, every time anew."""
+    return lambda: graph_of(lambda x: chain(np, x), POINT[:1])((0,), "gradient")(POINT[0])
+
+
+def _chain_torch() -> Contender:
+    import torch
+
+    torch.set_num_threads(1)
+
+    def call() -> list[Any]:
+        x = torch.tensor(POINT[0], requires_grad=True)
+        return list(torch.autograd.grad(chain(torch, x), [x]))
+
+    return call
+
+
+def _chain_autograd() -> Contender:
+    import autograd
+    import autograd.numpy as anp
+
+    return lambda: [autograd.grad(lambda x: chain(anp, x))(float(POINT[0]))]
+
+
 _GRADIENT = gradients(
     "scalar, 30 ops", expression, POINT, (0, 1, 2), aims={"jax jit": 0.15}, compiled=False
 )
@@ -59,5 +105,11 @@ TASKS = [
         {**_GRADIENT.makers, "casadi, no copies": _casadi},
         _GRADIENT.tolerance,
         _GRADIENT.aims,
-    )
-]
+    ),
+    Task(
+        "scalar chain, 10,000 ops, from nothing",
+        {"ours": _chain_built, "ours, traced": _chain_traced, "torch eager": _chain_torch,
+         "autograd": _chain_autograd},
+        aims={"torch eager": 0.1},
+    ),
+]  # fmt: skip

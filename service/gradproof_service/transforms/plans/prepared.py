@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof_service.arrays import F64, Array
+from gradproof_service.arrays import Array
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.evaluate import Tick, no_tick
 from gradproof_service.transforms.optimise import optimise
 from gradproof_service.transforms.plans.bound import Bound
 from gradproof_service.transforms.plans.sketch import Sketch, sketch
-from gradproof_service.transforms.scalar.code import scalar_runner
+from gradproof_service.transforms.scalar.code import NOT_ON_FLOATS, scalar_runner
 
 SHAPES_KEPT: Final = 8
 """Batch patterns and sizes for which one `Prepared` keeps plans; the oldest goes."""
@@ -45,17 +45,19 @@ class Prepared:
 
         Raises `ValueError` when an input has another shape. Other dtypes are cast when no value can change.
         """
+        if self._on_floats is not None:
+            try:
+                found = self._on_floats(*inputs)
+                if found is not None:
+                    return found
+            except NOT_ON_FLOATS:
+                pass  # the plan on arrays knows which answer, or which refusal, it is
         key, arrays = self._core, inputs
         if len(inputs) != len(self._types):
             raise ValueError(
                 f"{self.graph.name} takes {len(self._types)} arrays "
                 f"({', '.join(self.graph.inputs)}), got {len(inputs)}"
             )
-        if self._on_floats is not None and all_numbers(inputs):
-            try:
-                return self._on_floats(*inputs)
-            except (ArithmeticError, ValueError):
-                pass  # a float raises where an array holds inf or NaN: the plan on arrays knows which
         for x, t in zip(inputs, self._types, strict=True):
             if (
                 type(x) is not np.ndarray or x.dtype is not t.dtype or x.shape != t.shape
@@ -111,13 +113,3 @@ class Prepared:
         if len(sizes) > 1:
             raise ValueError(f"batched inputs have {sorted(sizes)} points, expected one number")
         return flags, sizes.pop()
-
-
-def all_numbers(inputs: Sequence[Any]) -> bool:
-    """Whether these are float64 arrays without axes."""
-    for x in inputs:
-        if type(x) is not np.ndarray:
-            return False
-        if x.ndim or x.dtype is not F64:
-            return False
-    return True

@@ -2,8 +2,8 @@
 
 The source is put together from the `scalar` expressions of our own op records, numbered locals and
 nothing else: no name, attribute or text of a client comes into it. Results agree with the kernels
-within each op's `ulps`. Where a float would raise (overflow, a domain's edge) the runner raises
-`ArithmeticError` or `ValueError`, and the caller asks the plan on arrays, which knows inf and NaN.
+within each op's `ulps`. Where a float would raise (overflow, a domain's edge) the runner raises one of
+`NOT_ON_FLOATS`, and the caller asks the plan on arrays, which knows inf and NaN.
 """
 
 from __future__ import annotations
@@ -20,21 +20,23 @@ from gradproof_service.graph.graph import Graph
 from gradproof_service.ops.record import Op, Site
 from gradproof_service.transforms.evaluate import Step, plan
 
-Runner = Callable[..., list[Array]]
-"""`(*arrays) -> outputs`, all float64 or bool arrays of rank 0."""
+Runner = Callable[..., list[Array] | None]
+"""`(*arrays) -> outputs`, float64 or bool arrays of rank 0; None for inputs of another rank or dtype."""
+NOT_ON_FLOATS: Final = (ArithmeticError, ValueError, AttributeError, TypeError)
+"""What a runner raises: where a float has no answer (the first two), for what is no array or not their number."""
 
 LINES: Final = 1000
 """Nodes up to which a graph becomes source; Python compiles 10 to 15 us a line."""
 WIDE: Final = 120
 """Characters of an expression that is still written into the one that uses it."""
 NAMES: Final[dict[str, Any]] = {
-    "__builtins__": {}, "abs": abs, "array": np.array,
+    "__builtins__": {}, "abs": abs, "array": np.array, "f64": F64,
     **{
         name: getattr(math, name)
         for name in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "tanh", "sqrt", "pow")
     },
 }  # fmt: skip
-"""Everything that a `scalar` expression may name."""
+"""Everything that a `scalar` expression may name, and what the runner needs around it."""
 
 
 def scalar_runner(graph: Graph) -> Runner | None:
@@ -64,7 +66,13 @@ def _source(graph: Graph, steps: Sequence[Step]) -> Runner:
     nodes = [(step.first, step.site, step.operands) for step in steps]
     uses = uses_of(nodes, graph.outputs)
     names = {v: f"v{v}" for v in range(count)}
-    lines = [f"    v{v} = a{v}.item()" for v in range(count) if uses.get(v)]
+    lines: list[str] = []
+    if count:
+        other = [f"a{v}.dtype is not f64" for v in range(count)] + [
+            f"a{v}.ndim" for v in range(count)
+        ]
+        lines.append(f"    if {' or '.join(other)}: return None")
+    lines += [f"    v{v} = a{v}.item()" for v in range(count) if uses.get(v)]
     numbers = write(nodes, uses, names, lines)
     arguments = ", ".join(f"a{v}" for v in range(count))
     outputs = ", ".join(f"array({names[v]})" for v in graph.outputs)
@@ -133,7 +141,9 @@ def _tape(graph: Graph, steps: Sequence[Step]) -> Runner:
             free += 1
     outputs = [place[v] for v in graph.outputs]
 
-    def run(*inputs: Array) -> list[Array]:
+    def run(*inputs: Array) -> list[Array] | None:
+        if not are_numbers(inputs):
+            return None
         values: list[Any] = [*(x.item() for x in inputs), *start]
         push = values.append
         for f, places in calls:
@@ -141,6 +151,11 @@ def _tape(graph: Graph, steps: Sequence[Step]) -> Runner:
         return [np.array(values[v]) for v in outputs]
 
     return run
+
+
+def are_numbers(inputs: Iterable[Array]) -> bool:
+    """Whether these are float64 arrays without axes."""
+    return all(x.dtype is F64 and not x.ndim for x in inputs)
 
 
 @lru_cache(maxsize=256)
