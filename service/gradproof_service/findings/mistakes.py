@@ -151,6 +151,12 @@ MISTAKES: Final[tuple[Mistake, ...]] = (
         "Look at the line; what should stand in its place is told where it is known.",
         Example("sum(sin(x) * exp(x))", _X, claim="cos(x) * exp(x) + log(cos(tanh(3 * x)) + 2) * exp(x)"),
     ),
+    Mistake(
+        "F18",
+        "A direction or a quaternion is differentiated along its sphere in one place and by its coordinates in the other.",
+        "Leave the projection out, or declare what the input is.",
+        Example("sum(sin(x))", _X, claim="cos(x) - x * sum(x * cos(x)) / sum(x * x)"),
+    ),
 )  # fmt: skip
 """In the order of their codes: every cause that a report can name."""
 

@@ -25,6 +25,7 @@ from gradproof_service.checking.causes.layout import (
     wrong_axis,
 )
 from gradproof_service.checking.causes.mismatch import Fingerprint, Match, Mismatch, plural
+from gradproof_service.checking.causes.sphere import ambient
 
 
 def constant_factor(m: Mismatch) -> Iterable[Match]:
@@ -136,6 +137,7 @@ FINGERPRINTS: Final[tuple[Fingerprint, ...]] = (
     Fingerprint("F09", "wrong-axis", "summed or averaged along the wrong axis, or not summed over a broadcast one", wrong_axis, True),
     Fingerprint("F11", "missing-factor", "off by the value of one node entry by entry: a chain factor missing", missing_factor),
     Fingerprint("F10", "wrong-point", "the derivative at another point, of another output, or by another input", wrong_point),
+    Fingerprint("F18", "along-itself", "off only along the input itself: projected onto its sphere, or not", ambient),
     Fingerprint("F15", "confined", "wrong in few entries and right in all others", confined, True),
 )  # fmt: skip
 """In the order in which they are believed when several explain the same; lost digits last of all."""

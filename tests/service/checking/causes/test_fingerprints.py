@@ -100,6 +100,7 @@ CASES: list[tuple[str, str, Callable[[], Stage], Callable[[Array], Any]]] = [
      lambda r: 2 / (1 + np.exp(-V)) ** 2),
     ("F12", "digits", matrix, lambda r: r.astype(np.float32) * (1 + 1e-7 * np.sin(np.arange(16).reshape(4, 4)))),
     ("F13", "right where x >= 0", lambda: vector(two_branches), lambda r: np.where(V > 0, r, 3 * V**2)),
+    ("F18", "only along x itself", lambda: vector(lambda xp, x: xp.sum(xp.sin(x))), lambda r: r - V * (V @ r.ravel()) / (V @ V)),
     ("F14", "exactly 0", lambda: layer("W"), lambda r: 0 * r),
     ("F14", "NaN in 1 of 6", lambda: layer("W"), lambda r: np.where(r == r.max(), np.nan, r)),
     ("F15", "only the entry at [1, 1]", lambda: layer("W"), lambda r: r * np.array([[1, 1], [1, 1.001], [1, 1]])),
