@@ -25,19 +25,13 @@ class Limits:
     nodes: int = _row(5_000_000, "nodes", "reading and typing one program")
     functions: int = _row(100_000, "functions", "reading one program")
     elements: int = _row(1 << 28, "elements", "memory of one array")
-    live_elements: int = _row(
-        1 << 29, "elements", "memory of one evaluation"
-    )
+    live_elements: int = _row(1 << 29, "elements", "memory of one evaluation")
     jacobian_elements: int = _row(1 << 26, "elements", "memory of one dense Jacobian block")
-    work: int = _row(
-        10**13, "operations", "the processor, from one evaluation"
-    )
+    work: int = _row(10**13, "operations", "the processor, from one evaluation")
     call_depth: int = _row(64, "functions", "the stack, from nested calls")
     points: int = _row(1000, "points", "the processor, from one draw of points")
     seconds: int = _row(600, "seconds", "the processor, from one call")
-    message_bytes: int = _row(
-        4 << 20, "bytes", "memory, from one message", most=1 << 30
-    )
+    message_bytes: int = _row(4 << 20, "bytes", "memory, from one message", most=1 << 30)
     blob_bytes: int = _row(1 << 30, "bytes", "memory for all blobs")
     worker_bytes: int = _row(8 << 30, "bytes", "the machine, from one worker")
     calls: int = _row(8192, "calls", "memory for open calls, sessions among them", most=1 << 20)
