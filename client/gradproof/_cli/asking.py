@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import Literal
 
 from gradproof._cli.page import write
+from gradproof._files import write_whole
 from gradproof._transport import Transport, connect, default_transport
 
 Format = Literal["text", "json"]
@@ -31,17 +30,7 @@ def write_file(path: Path, data: str | bytes) -> None:
         raise IsADirectoryError(21, "is a folder, expected a file", str(path))
     if not path.parent.is_dir():
         raise FileNotFoundError(2, "the folder does not exist", str(path.parent))
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_whole(path, data.encode() if isinstance(data, str) else data)
 
 
 def deliver(text: str, file: Path | None) -> None:
