@@ -71,47 +71,6 @@ def test_the_numbers_do_not_depend_on_the_processes(
         assert [c.reports for c in result.cases] == [c.reports for c in first_run[1].cases]
 
 
-def test_an_unchanged_gate_never_flakes(example: Path) -> None:
-    """Fifty runs from kept answers, over a fifth of the cases in turn, give the record of the first."""
-    flakes(example, 50, parts=5)
-
-
-@pytest.mark.long
-@pytest.mark.timeout(4 * 3600)
-def test_an_unchanged_gate_never_flakes_in_ten_thousand_runs(example: Path) -> None:
-    """`pytest -m long tests/gate/test_run.py -k ten_thousand`: every fiftieth run keeps nothing and checks anew."""
-    flakes(example, 10_000, anew=50)
-
-
-def flakes(root: Path, count: int, anew: int = 0, parts: int = 1) -> None:
-    """Run the gate so many times in this process, and demand the same record of every case each time."""
-    from gradproof._gate.baseline import committed
-    from gradproof._gate.cases import collect
-    from gradproof._gate.config import load
-    from gradproof._gate.environment import OWN_FOLDER
-    from gradproof._gate.run import job_for
-    from gradproof._gate.workers import checked
-
-    from tests.client.cli.harness import inside
-
-    config = load(root / "gradproof.toml")
-    every, files = collect(config), committed(config.baselines)
-    kept, fresh = (open_bench(job_for(config, every, files, cached=c)) for c in (True, False))
-    assert (root / OWN_FOLDER).is_dir()
-    with inside(root):
-        first = {case.name: checked(case, kept) for case in every}
-        for k in range(count):
-            again = anew and k % anew == anew - 1
-            case = every[k // anew % len(every)] if again else None
-            for each in every[k % parts :: parts]:
-                before, after = first[each.name], checked(each, fresh if each is case else kept)
-                assert before is not None
-                assert after is not None
-                assert (after.verdict, after.sentence, after.baseline, after.reports) == (
-                    Verdict.PASS, before.sentence, before.baseline, before.reports,
-                )  # fmt: skip
-
-
 def test_shards_together_are_the_whole(example: Path, first_run: tuple[Path, GateResult]) -> None:
     """Every case is in one shard, and a baseline that is gone is told by exactly one."""
     from gradproof._gate.cases import read_shard

@@ -9,10 +9,12 @@ import hashlib
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -24,7 +26,8 @@ Answer = TypeVar("Answer", bound=Message)
 DIGEST_BYTES: Final = 32
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """What the numbers may depend on besides the request: libraries, Python, and the kind of machine."""
     found = {
         "gradproof": PRODUCER_VERSION,
@@ -36,7 +39,7 @@ def versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "none"
-    return found
+    return MappingProxyType(found)
 
 
 class Cache:
