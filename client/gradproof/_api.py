@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from gradproof._client import Client, Wanted, default_client
 from gradproof._differentiate import Sparse
 from gradproof._errors import TargetError
+from gradproof._options import CheckOptions
 from gradproof._program import Program
 from gradproof._report import Report
 from gradproof._subject import Source
@@ -22,22 +23,12 @@ def check(
     claim_kind: str | None = None,
     wrt: str | Sequence[str] | None = None,
     outputs: str | Sequence[str] | None = None,
-    rtol: float | None = None,
-    atol: float | None = None,
-    tau: float | None = None,
-    rng_seed: int = 0,
-    profile: str = "",
-    order: int = 1,
-    witness_evaluations: int | None = None,
-    suppress: Sequence[str] = (),
-    select: Sequence[str] = (),
     structure: Mapping[str, str] | None = None,
     points: int = 1,
-    prove: bool = False,
-    evidence: bool = False,
     save: str | Path | None = None,
     timeout_s: float | None = None,
     client: Client | None = None,
+    **options: Unpack[CheckOptions],
 ) -> Report:
     """Check the derivatives of f at a point, against `claim` when there is one; see `Client.check`."""
     return (client or default_client()).check(
@@ -47,21 +38,11 @@ def check(
         claim_kind=claim_kind,
         wrt=wrt,
         outputs=outputs,
-        rtol=rtol,
-        atol=atol,
-        tau=tau,
-        rng_seed=rng_seed,
-        profile=profile,
-        order=order,
-        witness_evaluations=witness_evaluations,
-        suppress=suppress,
-        select=select,
         structure=structure,
         points=points,
-        prove=prove,
-        evidence=evidence,
         save=save,
         timeout_s=timeout_s,
+        **options,
     )
 
 

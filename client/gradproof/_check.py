@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Unpack
 
 from gradproof_proto.v1 import check_pb2, program_pb2
 from gradproof_proto.v1 import derivative_pb2 as der
 
 from gradproof._errors import DeadlineError, RequestError
-from gradproof._options import options
+from gradproof._options import CheckOptions
+from gradproof._options import options as make_options
 from gradproof._program import Program
 from gradproof._report import Report
 from gradproof._subject import Source, Subject, black_box, chosen, prepare
@@ -32,21 +33,11 @@ def run_check(
     claim_kind: str | None = None,
     wrt: str | Sequence[str] | None = None,
     outputs: str | Sequence[str] | None = None,
-    rtol: float | None = None,
-    atol: float | None = None,
-    tau: float | None = None,
-    rng_seed: int = 0,
-    profile: str = "",
-    order: int = 1,
-    witness_evaluations: int | None = None,
-    suppress: Sequence[str] = (),
-    select: Sequence[str] = (),
     structure: Mapping[str, str] | None = None,
     points: int = 1,
-    prove: bool = False,
-    evidence: bool = False,
     save: str | Path | None = None,
     timeout_s: float | None = None,
+    **options: Unpack[CheckOptions],
 ) -> Report:
     """Check a function's derivatives at a point, or at several; see `gradproof.check`."""
     file = None if save is None else _path(save)
@@ -61,21 +52,7 @@ def run_check(
         subject.program.outputs if subject.program else [name for name, _ in subject.plain or ()]
     )
     results = chosen(known, outputs, "outputs")
-    wanted = options(
-        wrt=inputs,
-        outputs=results,
-        rtol=rtol,
-        atol=atol,
-        tau=tau,
-        rng_seed=rng_seed,
-        profile=profile,
-        order=order,
-        witness_evaluations=witness_evaluations,
-        suppress=suppress,
-        select=select,
-        prove=prove,
-        evidence=evidence,
-    )
+    wanted = make_options(wrt=inputs, outputs=results, **options)
     ends = None if timeout_s is None else monotonic() + timeout_s
     asked = Asked(transport, wanted, claim, claim_kind, file is not None, ends)
     if points == 1:

@@ -16,6 +16,7 @@ from gradproof import _differentiate
 from gradproof._check import run_check
 from gradproof._differentiate import Sparse
 from gradproof._errors import RequestError
+from gradproof._options import CheckOptions
 from gradproof._report import Report
 from gradproof._subject import Source
 from gradproof._transport import CONNECT_TIMEOUT_S, SERVER_VARIABLE, Transport, default_transport
@@ -61,21 +62,11 @@ class Client:
         claim_kind: str | None = None,
         wrt: str | Sequence[str] | None = None,
         outputs: str | Sequence[str] | None = None,
-        rtol: float | None = None,
-        atol: float | None = None,
-        tau: float | None = None,
-        rng_seed: int = 0,
-        profile: str = "",
-        order: int = 1,
-        witness_evaluations: int | None = None,
-        suppress: Sequence[str] = (),
-        select: Sequence[str] = (),
         structure: Mapping[str, str] | None = None,
         points: int = 1,
-        prove: bool = False,
-        evidence: bool = False,
         save: str | Path | None = None,
         timeout_s: float | None = None,
+        **options: Unpack[CheckOptions],
     ) -> Report:
         """Check the derivatives of f at a point, against `claim` when there is one.
 
@@ -110,21 +101,11 @@ class Client:
             claim_kind=claim_kind,
             wrt=wrt,
             outputs=outputs,
-            rtol=rtol,
-            atol=atol,
-            tau=tau,
-            rng_seed=rng_seed,
-            profile=profile,
-            order=order,
-            witness_evaluations=witness_evaluations,
-            suppress=suppress,
-            select=select,
             structure=structure,
             points=points,
-            prove=prove,
-            evidence=evidence,
             save=save,
             timeout_s=self._timeout(timeout_s),
+            **options,
         )
 
     def replay(self, path: str | Path, *, timeout_s: float | None = None) -> Report:

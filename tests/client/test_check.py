@@ -186,6 +186,7 @@ MISFITS: list[tuple[dict[str, Any], str]] = [
     ({"f": f, "at": (X,), "rtol": -1.0}, "rtol: expected a number of zero or more"),
     ({"f": f, "at": (X,), "order": 3}, "order: expected 1 or 2"),
     ({"f": f, "at": (X,), "profile": "tensorflow"}, "profile: expected numpy, torch or jax"),
+    ({"f": f, "at": (X,), "rtoll": 1e-3}, "rtoll: a check has no such option; did you mean 'rtol'"),
     ({"f": f, "at": (X,), "timeout_s": 0.0}, "timeout_s: expected seconds above zero"),
     ({"f": two, "at": (X,), "claim": X}, "outputs out0, out1"),
 ]

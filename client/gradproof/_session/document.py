@@ -27,10 +27,6 @@ from gradproof._transport import Transport
 
 KEPT: Final = object()
 """Stands for a part of the document that an edit leaves as it is."""
-OPTIONS: Final = (
-    "wrt", "outputs", "rtol", "atol", "tau", "rng_seed", "profile", "order",
-    "witness_evaluations", "suppress", "select", "evidence", "prove", "structure",
-)  # fmt: skip
 _numbers = itertools.count(1)
 
 
@@ -256,12 +252,6 @@ class Document:
         """What is sent for a subject: the program with the recording of the claim, the claims, the options."""
         program = subject.needs_program()
         wanted = dict(self._wanted)
-        for name in wanted:
-            if name not in OPTIONS:
-                raise RequestError(
-                    f"{name}: a document has no such option; it has {', '.join(OPTIONS)}",
-                    field_path=name,
-                )
         wanted.pop("structure", None)
         wrt = chosen(subject.arguments.names, wanted.pop("wrt", None), "wrt")
         outputs = chosen(program.outputs, wanted.pop("outputs", None), "outputs")
