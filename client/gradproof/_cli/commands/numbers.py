@@ -56,19 +56,8 @@ def jacobian(
 ) -> Work:  # fmt: skip
     """Print the Jacobian of a function, of shape (*output.shape, *input.shape)."""
     return _derivative(
-        "jacobian",
-        target,
-        at,
-        wrt,
-        output,
-        mode,
-        structure,
-        form,
-        out,
-        timeout,
-        server,
-        sparse=sparse,
-    )
+        "jacobian", target, at, wrt, output, mode, structure, form, out, timeout, server, sparse=sparse
+    )  # fmt: skip
 
 
 @family.command(epilog=CODES, rich_help_panel=NUMBERS)
@@ -79,19 +68,8 @@ def hessian(
 ) -> Work:  # fmt: skip
     """Print the Hessian of a function with one number as output."""
     return _derivative(
-        "hessian",
-        target,
-        at,
-        wrt,
-        output,
-        mode,
-        structure,
-        form,
-        out,
-        timeout,
-        server,
-        sparse=sparse,
-    )
+        "hessian", target, at, wrt, output, mode, structure, form, out, timeout, server, sparse=sparse
+    )  # fmt: skip
 
 
 def _derivative(
