@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from gradproof_service.arrays import Type
-from gradproof_service.ops.record import ATTRIBUTE, SHAPE, IllTyped
+from gradproof_service.ops.record import ATTRIBUTE, SHAPE, IllTyped, Site
 
 
 def normal_axis(axis: int, rank: int, name: str = "axis") -> int:
@@ -40,3 +41,8 @@ def need_matrix(t: Type, what: str = "operand") -> None:
 def batch_first(lead: int, axes: Sequence[int]) -> tuple[Any, ...]:
     """A permutation of negative core axes behind `lead` batch axes, for np.transpose."""
     return (*range(lead), *axes)
+
+
+def count(s: Site) -> int:
+    """How many elements of the first operand make one element of the result."""
+    return prod(s.ins[0].shape[a] for a in s["axes"])

@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 
 from gradproof_service.arrays import BOOL, I64, Array, Shape, Type, floating, type_of
-from gradproof_service.ops.axes import normal_axes, normal_axis
+from gradproof_service.ops.axes import count, normal_axes, normal_axis
 from gradproof_service.ops.elementwise import refuse_reserved
+from gradproof_service.ops.products import product_cotangent, product_tangent
 from gradproof_service.ops.reads import over_axes
 from gradproof_service.ops.record import (
     DTYPE,
@@ -23,6 +24,7 @@ from gradproof_service.ops.record import (
     Sample,
     Site,
 )
+from gradproof_service.ops.summation import total
 
 Inferred = tuple[dict[str, Any], tuple[Type, ...]]
 
@@ -38,11 +40,6 @@ def reduced(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
     if keepdims:
         return tuple(1 if i - rank in axes else n for i, n in enumerate(shape))
     return tuple(n for i, n in enumerate(shape) if i - rank not in axes)
-
-
-def count(s: Site) -> int:
-    """How many elements of the first operand make one element of the result."""
-    return prod(s.ins[0].shape[a] for a in s["axes"])
 
 
 def spread(xp: Any, s: Site, v: Any) -> Any:
@@ -62,72 +59,6 @@ def accumulator(t: Type) -> np.dtype[Any]:
     if t.is_float:
         return t.dtype
     return np.dtype(np.uint64) if t.dtype.kind == "u" else I64
-
-
-LEAF: Final = 16_384
-"""Elements of a long full sum that are added up at a time."""
-FEW: Final = 16
-"""Sides of a last axis from which NumPy's own sum is as fast as adding columns."""
-
-
-def total(s: Site, x: Array, keepdims: bool) -> Any:
-    """The sum along the reduced axes, in an order that how the work is cut up never changes.
-
-    A sum of more than `LEAF` floats over all axes adds them in row-major order: each `LEAF` of them by
-    NumPy's pairwise summation, then the partial sums by the same. Error within (log2 n + 8) u sum |x|.
-    A few floats along the last axis of many rows are added one after the other, a column at a time:
-    several times as fast as NumPy, which starts anew in each row, and within 15 u sum |x|.
-    """
-    core = s.ins[0].shape
-    if adds_columns(s) and x.dtype.kind in "fc":
-        y = np.empty(x.shape[:-1], x.dtype)
-        add_columns(x, y)
-        return y[..., None] if keepdims else y
-    if len(s["axes"]) < len(core) or prod(core) <= LEAF or x.dtype.kind not in "fc":
-        return np.sum(x, axis=s["axes"], keepdims=keepdims)
-    lead = s.lead(x)
-    y = joined(partial_sums(_flat(x, lead), lead))
-    return y.reshape(lead + (1,) * len(core)) if keepdims else y
-
-
-def adds_columns(s: Site) -> bool:
-    """Whether a sum is along a short last axis of enough rows; of the core shape alone."""
-    t = s.ins[0]
-    return (
-        s["axes"] == (-1,) and 2 <= t.shape[-1] < FEW and t.size >= 64 * t.shape[-1] and t.is_float
-    )
-
-
-def add_columns(x: Array, out: Array) -> None:
-    """The columns of x added from the first to the last."""
-    np.add(x[..., 0], x[..., 1], out)
-    for i in range(2, x.shape[-1]):
-        np.add(out, x[..., i], out)
-
-
-def partial_sums(flat: Array, lead: Shape) -> Array:
-    """The sums of each `LEAF` elements along the last axis, the last one of what is left."""
-    n = flat.shape[-1]
-    whole = n - n % LEAF
-    parts = np.empty((*lead, -(-n // LEAF)), flat.dtype)
-    leaves = flat[..., :whole].reshape(*lead, whole // LEAF, LEAF)
-    np.sum(leaves, axis=-1, out=parts[..., : whole // LEAF])
-    if whole < n:
-        np.sum(flat[..., whole:], axis=-1, out=parts[..., -1])
-    return parts
-
-
-def joined(parts: Array) -> Any:
-    """The whole sum from the partial ones."""
-    return np.add.reduce(parts, -1)
-
-
-def _flat(x: Array, lead: Shape) -> Array:
-    """The core axes as one, without a copy where one number is everywhere."""
-    if not any(x.strides[len(lead) :]):
-        one = x[(*(slice(None) for _ in lead), *((0,) * (x.ndim - len(lead))))]
-        return np.broadcast_to(one[..., None], (*lead, prod(x.shape[len(lead) :])))
-    return x.reshape(*lead, -1)
 
 
 def _infer_sum(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
@@ -180,68 +111,6 @@ MEAN = Op(
 )  # fmt: skip
 
 
-def _gathered(xp: Any, s: Site, v: Any) -> Any:
-    """An operand-shaped value as (*kept, n): the reduced axes together and last."""
-    axes: tuple[int, ...] = s["axes"]
-    kept = tuple(a for a in range(-v.rank, 0) if a not in axes)
-    if axes != tuple(range(-len(axes), 0)):
-        v = xp.permute_dims(v, axes=kept + axes)
-    return xp.reshape(v, shape=(*v.shape[: len(kept)], count(s)))
-
-
-def _scattered(xp: Any, s: Site, v: Any) -> Any:
-    """Undo `_gathered`."""
-    axes: tuple[int, ...] = s["axes"]
-    shape = s.ins[0].shape
-    order = (*(a for a in range(-len(shape), 0) if a not in axes), *axes)
-    v = xp.reshape(v, shape=tuple(shape[a] for a in order))
-    if order != tuple(range(-len(shape), 0)):
-        v = xp.permute_dims(v, axes=tuple(order.index(a) for a in range(-len(shape), 0)))
-    return v
-
-
-def _padded(xp: Any, v: Any, value: float) -> Any:
-    """The last axis continued with a constant up to a power of two."""
-    n = v.shape[-1]
-    more = (1 << (n - 1).bit_length()) - n
-    return xp.pad(v, pad_width=(0, 0) * (v.rank - 1) + (0, more), value=value) if more else v
-
-
-def _pairs(xp: Any, v: Any) -> Any:
-    return xp.reshape(v, shape=(*v.shape[:-1], v.shape[-1] // 2, 2))
-
-
-def _prod_tangent(xp: Any, s: Site, xs: Any, ys: Any, t: Any) -> Any:
-    """Leibniz on a tree of pairs, from the leaves up: (a b)' = b a' + a b', never a quotient."""
-    if not count(s):
-        return xp.zeros(s.out)
-    p = _padded(xp, _gathered(xp, s, xs[0]), 1.0)
-    t = _padded(xp, _gathered(xp, s, t), 0.0)
-    while t.shape[-1] > 1:
-        p, t = _pairs(xp, p), _pairs(xp, t)
-        t = xp.sum(xp.flip(p, axes=(-1,)) * t, axes=(-1,))
-        if t.shape[-1] > 1:
-            p = xp.prod(p, axes=(-1,))
-    return xp.reshape(t, shape=s.out.shape)
-
-
-def _prod_cotangent(xp: Any, s: Site, xs: Any, ys: Any, c: Any) -> Any:
-    """c times the product of the others: down a tree of pairs, each pair's outside times the partner."""
-    n = count(s)
-    if not n:
-        return xp.zeros(s.ins[0])
-    levels = [_padded(xp, _gathered(xp, s, xs[0]), 1.0)]
-    while levels[-1].shape[-1] > 2:
-        levels.append(xp.prod(_pairs(xp, levels[-1]), axes=(-1,)))
-    outside = xp.reshape(c, shape=(*levels[0].shape[:-1], 1))
-    for level in reversed(levels) if n > 1 else ():
-        partner = xp.flip(_pairs(xp, level), axes=(-1,))
-        outside = xp.reshape(xp.expand_dims(outside, axes=(-1,)) * partner, shape=level.shape)
-    if outside.shape[-1] > n:
-        outside = xp.split(outside, sizes=(n, outside.shape[-1] - n), axis=-1)[0]
-    return _scattered(xp, s, outside)
-
-
 def _sample_prod(d: Draw) -> Sample:
     (x,), attrs = sample_reduction(d)
     if x.size and d.choice((False, True)):
@@ -253,7 +122,7 @@ PROD = Op(
     "prod", "product along axes; integers and bool are multiplied in 64 bits",
     "y = prod_i x_i;  dy = sum_i (prod_{j != i} x_j) dx_i, right where some x are 0",
     _infer_sum, lambda s, x: np.prod(x, axis=s["axes"], keepdims=s["keepdims"]), _sample_prod,
-    jvp=(_prod_tangent,), vjp=(_prod_cotangent,),
+    jvp=(product_tangent,), vjp=(product_cotangent,),
     attrs=AXES, reduces=True, analytic=True, accumulates=True, cost=lambda s: s.ins[0].size,
     reads=over_axes,
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from gradproof_service.arrays import Array, Type, floating, type_of
-from gradproof_service.ops.axes import normal_axis
+from gradproof_service.ops.axes import count, normal_axis
 from gradproof_service.ops.elementwise import refuse_reserved
 from gradproof_service.ops.reads import over_axes, running
 from gradproof_service.ops.record import (
@@ -27,7 +27,6 @@ from gradproof_service.ops.reduction import (
     Inferred,
     accumulator,
     as_float,
-    count,
     mean_of,
     normal_reduction,
     sample_reduction,

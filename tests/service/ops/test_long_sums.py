@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gradproof_service.arrays import Array
-from gradproof_service.ops.reduction import FEW
+from gradproof_service.ops.summation import FEW
 from gradproof_service.transforms.evaluate import evaluate
 
 from tests.service.functions import graph_of

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradproof_service.arrays import Array, Shape
-from gradproof_service.ops.reduction import LEAF, joined, partial_sums, total
+from gradproof_service.ops.summation import LEAF, joined, partial_sums, total
 from gradproof_service.transforms.evaluate import Step, Tick
 from gradproof_service.transforms.plans.draft import Region
 from gradproof_service.transforms.plans.memory import Arena

@@ -14,7 +14,7 @@ from typing import Final
 from gradproof_service.arrays import Shape
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops.record import Site
-from gradproof_service.ops.reduction import LEAF
+from gradproof_service.ops.summation import LEAF
 from gradproof_service.transforms.evaluate import Step
 
 SMALL_BYTES: Final = 1 << 17

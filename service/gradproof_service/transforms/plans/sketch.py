@@ -8,7 +8,7 @@ from typing import Final
 
 from gradproof_service.arrays import Shape
 from gradproof_service.graph.graph import Graph
-from gradproof_service.ops.reduction import LEAF
+from gradproof_service.ops.summation import LEAF
 from gradproof_service.transforms.evaluate import Step, plan
 from gradproof_service.transforms.plans.called import called_bytes
 from gradproof_service.transforms.plans.draft import Draft, Region, Task

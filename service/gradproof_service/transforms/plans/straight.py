@@ -10,7 +10,7 @@ import numpy as np
 
 from gradproof_service.arrays import Array
 from gradproof_service.ops.record import Site
-from gradproof_service.ops.reduction import LEAF, add_columns, adds_columns
+from gradproof_service.ops.summation import LEAF, add_columns, adds_columns
 from gradproof_service.transforms.evaluate import Step
 
 Call = Callable[[], Any]
