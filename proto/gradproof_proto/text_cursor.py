@@ -6,14 +6,17 @@ import json
 import re
 from typing import NoReturn
 
-_STRING = r'"(?:[^"\\]|\\.)*"'
+STRING = r'"(?:[^"\\]|\\.)*"'
+"""A string in quotes, as an expression."""
+U32 = 2**32
+"""Whole numbers in the text stay below it where the wire has 32 bits."""
 _TOKEN = re.compile(
     rf"""[ \t]*(?:
       (?P<value>%[A-Za-z0-9_]+)
     | (?P<number>-?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|-inf\b|nan:[0-9a-f]{{16}})
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)
-    | (?P<string>{_STRING})
-    | (?P<function>@(?:[A-Za-z_][A-Za-z0-9_]*|{_STRING})(?:\#[0-9]+)?)
+    | (?P<string>{STRING})
+    | (?P<function>@(?:[A-Za-z_][A-Za-z0-9_]*|{STRING})(?:\#[0-9]+)?)
     | (?P<place>![0-9]+)
     | (?P<mark>->|[=(),:\[\]{{}}@|])
     )""",

@@ -6,15 +6,15 @@ Beyond what is printed, the parser takes blank lines, lines that begin with `#`,
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 
 from gradproof_proto.canonical import canonical
 from gradproof_proto.tables import AttrRow, AttrValue, ConstantRow, Location, TypeRow, constant_row
 from gradproof_proto.tensors import BY_WIRE
-from gradproof_proto.text import DOTTED, FILE, RULES
-from gradproof_proto.text_cursor import Cursor, TextError
+from gradproof_proto.text import DOTTED, RULES
+from gradproof_proto.text_cursor import U32, Cursor, TextError
+from gradproof_proto.text_lines import Lines
+from gradproof_proto.text_places import Places
 from gradproof_proto.text_values import (
     Values,
     complete_size,
@@ -28,17 +28,12 @@ from gradproof_proto.writer import FunctionWriter, ProgramWriter
 
 __all__ = ["TextError", "parse_program"]
 
-_STRING = r'"(?:[^"\\]|\\.)*"'
-_PLACE = re.compile(
-    rf"(?P<file>{_STRING}|{FILE.pattern})(?::(\d+)(?::(\d+))?)?(?:-(\d+)(?::(\d+))?)?", re.ASCII
-)
 _PLAIN = re.compile(
     rf"[ \t]*(?P<result>%\w+)(?:: (?P<type>[^=\"]+))? = (?P<op>{DOTTED.pattern})\((?P<operands>(?:%\w+, )*%\w+)?",
     re.ASCII,
 )
 _HEX = re.compile(r"[0-9a-f]*(?![A-Za-z0-9_])")
 _RULE_NUMBERS = {name: number for number, name in RULES.items()}
-_U32 = 2**32
 
 
 def parse_program(text: str) -> pb.Program:
@@ -57,26 +52,25 @@ class _Parser:
     """One text; lines are taken in order."""
 
     def __init__(self, text: str) -> None:
-        self._lines = text.split("\n")
-        self._next = 0
+        self._lines = Lines(text)
         self._writer = ProgramWriter()
         self._version = pb.Version()
-        self._places: dict[str, int] = {}
+        self._places = Places(self._writer)
         self._tails: dict[tuple[bool, str], _Tail] = {}
         self._values = Values(self._declare())
 
     def program(self) -> pb.Program:
         """Parses everything."""
-        cursor = self._line("`gradproof 1`")
+        cursor = self._lines.take("`gradproof 1`")
         cursor.expect("gradproof")
-        self._version.format = cursor.whole("a format number", _U32)
+        self._version.format = cursor.whole("a format number", U32)
         if cursor.accept("min_reader"):
-            self._version.min_reader = cursor.whole("a format number", _U32)
+            self._version.min_reader = cursor.whole("a format number", U32)
         cursor.finish()
         entry = self._header()
         for function in self._writer.functions:
             self._function(function)
-        self._skip()
+        self._lines.skip()
         program = self._writer.finish(entry)
         program.version.CopyFrom(self._version)
         return canonical(program)
@@ -84,7 +78,7 @@ class _Parser:
     def _declare(self) -> dict[str, list[int]]:
         """Makes every function of the text known by name, so that one may be named before it stands."""
         functions: dict[str, list[int]] = {}
-        for number, line in enumerate(self._lines, 1):
+        for number, line in enumerate(self._lines.text, 1):
             if line.startswith("func"):
                 cursor = Cursor(line, number)
                 if not cursor.accept("func"):
@@ -98,28 +92,13 @@ class _Parser:
                 functions.setdefault(name, []).append(index)
         return functions
 
-    def _skip(self) -> None:
-        while self._next < len(self._lines):
-            line = self._lines[self._next].strip(" \t\r")
-            if line and not line.startswith("#"):
-                return
-            self._next += 1
-
-    def _line(self, expected: str) -> Cursor:
-        """The next line that says something."""
-        self._skip()
-        if self._next == len(self._lines):
-            raise TextError(len(self._lines), 1, expected, "the end of the text")
-        self._next += 1
-        return Cursor(self._lines[self._next - 1].rstrip("\r"), self._next)
-
     def _header(self) -> int:
         """Takes the lines before the first function; returns the entry."""
         version = self._version
         entry: int | None = None
-        self._skip()
-        while self._next < len(self._lines) and not self._lines[self._next].startswith("func"):
-            cursor = self._line("a header line")
+        self._lines.skip()
+        while (line := self._lines.next()) is not None and not line.startswith("func"):
+            cursor = self._lines.take("a header line")
             expected = "producer, opset, metadata, location, entry or func"
             start = cursor.mark()
             word = cursor.take("word", expected)
@@ -129,7 +108,7 @@ class _Parser:
             elif word == "opset":
                 namespace = cursor.name("a namespace")
                 version.op_sets.add(
-                    namespace=namespace, version=cursor.whole("the number of the op set", _U32)
+                    namespace=namespace, version=cursor.whole("the number of the op set", U32)
                 )
             elif word == "metadata":
                 key = cursor.string("a key as a string")
@@ -137,57 +116,21 @@ class _Parser:
                     cursor.fail_at(start, "each key once", key)
                 self._writer.metadata[key] = cursor.string("a string")
             elif word == "location":
-                self._location_line(cursor)
+                self._places.line(cursor)
             elif word == "entry":
                 entry = self._values.function(cursor)
             else:
                 cursor.fail_at(start, expected, word)
             cursor.finish()
-            self._skip()
+            self._lines.skip()
         if entry is None:
-            self._line("`entry @name` and a function").fail(
+            self._lines.take("`entry @name` and a function").fail(
                 "`entry @name` before the first function"
             )
         return entry
 
-    def _location_line(self, cursor: Cursor) -> None:
-        name = cursor.take("place", "a name such as !1")
-        if name in self._places:
-            cursor.fail_at(cursor.mark(), "a new name for the location", name)
-        cursor.expect("=")
-        row = self._place(cursor)
-        if cursor.accept("from"):
-            row = row._replace(caller=self._shared(cursor))
-        self._places[name] = self._writer.location(row)
-
-    def _shared(self, cursor: Cursor) -> int:
-        if cursor.text not in self._places:
-            cursor.fail("a location such as !1 that stands above")
-        return self._places[cursor.take("place", "a location such as !1")]
-
-    def _place(self, cursor: Cursor) -> Location:
-        """Takes `file:line:column-line:column in scope node "name"`, each part optional after the file."""
-        found = cursor.match(_PLACE, "a place such as model.py:12:4")
-        file = found["file"]
-        if file.startswith('"'):
-            file = cursor.unquote(file)
-        if any(len(number) > 10 or int(number) >= _U32 for number in found.groups()[1:] if number):
-            cursor.fail("lines and columns below 2^32")
-        line, column, end_line, end_column = (int(number or 0) for number in found.groups()[1:])
-        scope = cursor.name("a scope") if cursor.accept("in") else ""
-        node = cursor.string("a node's name as a string") if cursor.accept("node") else ""
-        return Location(file, line, column, end_line, end_column, scope, 0, node)
-
-    def _suffix(self, cursor: Cursor) -> Location | int | None:
-        """Takes `@ place` or nothing, and the end of the line."""
-        place: Location | int | None = None
-        if cursor.accept("@"):
-            place = self._shared(cursor) if cursor.kind == "place" else self._place(cursor)
-        cursor.finish()
-        return place
-
     def _function(self, function: FunctionWriter) -> None:
-        cursor = self._line("a function")
+        cursor = self._lines.take("a function")
         cursor.expect("func")
         cursor.take("function", "a function such as @main")
         names: dict[str, int] = {}
@@ -203,7 +146,7 @@ class _Parser:
         while True:
             if self._plain(function, names):
                 continue
-            cursor = self._line("`}`")
+            cursor = self._lines.take("`}`")
             if cursor.kind == "value":
                 self._definition(cursor, function, names)
             elif cursor.accept("rule"):
@@ -273,23 +216,23 @@ class _Parser:
                 attrs.append(self._values.attr(cursor))
         row = sorted_attrs(cursor, attrs) if attrs else ()
         name = cursor.string("the node's name as a string") if cursor.accept("as") else ""
-        place = self._suffix(cursor)
+        place = self._places.suffix(cursor)
         stated = types if any(types) else ()
         made = function.node_row(op, operands, row, place, len(results), name=name, types=stated)
         names.update(zip(results, (made,) if isinstance(made, int) else made, strict=True))
-        line = self._lines[self._next - 1]
+        line = self._lines.latest()
         found = _PLAIN.match(line)
         if found:
             self._tails[found["operands"] is None, line[found.end() :]] = (row, name, place)
 
     def _plain(self, function: FunctionWriter, names: dict[str, int]) -> bool:
         """Takes the next line if it differs from one before only in its values; most lines of a long function do."""
-        if self._next == len(self._lines):
+        line = self._lines.next()
+        found = _PLAIN.match(line) if line is not None else None
+        if line is None or found is None:
             return False
-        line = self._lines[self._next]
-        found = _PLAIN.match(line)
-        tail = self._tails.get((found["operands"] is None, line[found.end() :])) if found else None
-        if found is None or tail is None:
+        tail = self._tails.get((found["operands"] is None, line[found.end() :]))
+        if tail is None:
             return False
         result, kind, op, written = found.groups()
         try:
@@ -302,7 +245,7 @@ class _Parser:
         row, name, place = tail
         made = function.node_row(op, operands, row, place, 1, name=name, types=types)
         names[result] = made if isinstance(made, int) else made[0]
-        self._next += 1
+        self._lines.advance()
         return True
 
     def _constant(self, cursor: Cursor) -> ConstantRow:
@@ -325,7 +268,7 @@ class _Parser:
             text = cursor.match(re.compile(rf"hex *({_HEX.pattern})"), "hex digits")[1]
             content = bytes.fromhex(text) if len(text) % 2 == 0 else b""
         elif cursor.accept("base64") and not splat:
-            content = self._base64(cursor)
+            content = self._lines.base64(cursor)
         else:
             count = None if splat or (row.shape == () and cursor.text != "[") else size // itemsize
             content = take_elements(cursor, dtype, count)
@@ -340,19 +283,6 @@ class _Parser:
             else constant_row(index, content, itemsize)
         )
 
-    def _base64(self, cursor: Cursor) -> bytes:
-        cursor.finish()
-        parts: list[str] = []
-        while self._next < len(self._lines) and self._lines[self._next].lstrip(" \t").startswith(
-            "|"
-        ):
-            parts.append(self._lines[self._next].strip(" \t\r")[1:].strip(" \t"))
-            self._next += 1
-        try:
-            return base64.b64decode("".join(parts), validate=True)
-        except (binascii.Error, ValueError):
-            raise TextError(self._next, 1, "lines of base64 after `|`", "something else") from None
-
     def _rule(self, cursor: Cursor, function: FunctionWriter) -> None:
         word = cursor.text
         if cursor.kind != "word" or word not in _RULE_NUMBERS:
@@ -366,10 +296,10 @@ class _Parser:
         if cursor.accept("nondiff"):
             cursor.expect("=")
             cursor.expect("[")
-            nondiff.append(cursor.whole("the position of an input", _U32))
+            nondiff.append(cursor.whole("the position of an input", U32))
             while not cursor.accept("]"):
                 cursor.expect(",")
-                nondiff.append(cursor.whole("the position of an input", _U32))
+                nondiff.append(cursor.whole("the position of an input", U32))
         function.rule(
             _RULE_NUMBERS[word],
             target,
@@ -377,5 +307,5 @@ class _Parser:
             nondiff,
             claimed_only=cursor.accept("claimed_only"),
             surrogate=cursor.accept("surrogate"),
-            loc=self._suffix(cursor),
+            loc=self._places.suffix(cursor),
         )

@@ -11,15 +11,14 @@ import numpy as np
 from gradproof_proto.tables import AttrRow, AttrValue, Dimension, TypeRow
 from gradproof_proto.tensors import BY_NAME, BY_WIRE, DtypeRow, checked_size
 from gradproof_proto.text import PRINTED, STRUCTURES, WORD
-from gradproof_proto.text_cursor import Cursor
+from gradproof_proto.text_cursor import STRING, Cursor
 
-_STRING = r'"(?:[^"\\]|\\.)*"'
 _TYPE = re.compile(
-    rf"(?P<dtype>[a-z]+[0-9]*|\?)(?P<shape>\[(?:[^\]\"]|{_STRING})*\])?"
+    rf"(?P<dtype>[a-z]+[0-9]*|\?)(?P<shape>\[(?:[^\]\"]|{STRING})*\])?"
     rf"(?: +(?P<structure>{'|'.join(STRUCTURES.values())})(?![A-Za-z0-9_]))?"
 )
 _AXIS = re.compile(
-    rf"[ \t]*(?:(?P<size>[0-9]+)|(?P<symbol>[A-Za-z_][A-Za-z0-9_]*)|(?P<quoted>{_STRING})|(?P<open>\?))[ \t]*(?:,|$)"
+    rf"[ \t]*(?:(?P<size>[0-9]+)|(?P<symbol>[A-Za-z_][A-Za-z0-9_]*)|(?P<quoted>{STRING})|(?P<open>\?))[ \t]*(?:,|$)"
 )
 _STRUCTURE_NUMBERS = {name: number for number, name in STRUCTURES.items()}
 _NUMBER_WORDS = ("inf", "nan")
