@@ -60,7 +60,19 @@ def check(
     whatever is wrong with the function or a claim is in the report.
     """
     options = options or Options()
-    scene = make_scene(graph, point, options, tick)
+    return check_scene(program, make_scene(graph, point, options, tick), claims, options, ask=ask)
+
+
+def check_scene(
+    program: Program | None,
+    scene: Scene,
+    claims: Sequence[Claim],
+    options: Options,
+    *,
+    ask: Asker | None = None,
+) -> Report:
+    """`check` of a scene that was made with the same options."""
+    graph = scene.original
     if not scene.wrt or not scene.outs:
         raise Fault(FaultKind.INVALID, _nothing(scene), field_path="point")
     outputs = tuple(zip(graph.output_names, scene.values(), strict=True))

@@ -25,7 +25,7 @@ from gradproof_service.findings import (
     sensitivity,
     shapes,
 )
-from gradproof_service.findings.look import Look
+from gradproof_service.findings.look import Look, look_of
 from gradproof_service.findings.rule import Rule, Seen, Told
 from gradproof_service.findings.view import View
 from gradproof_service.graph.graph import Graph
@@ -57,8 +57,18 @@ _SEES: Final = _by_op("see")
 
 
 def static_findings(graph: Graph) -> list[Finding]:
-    """What the typed graph alone shows, in the functions that it calls too; all only possible."""
-    look = Look(graph)
+    """What the typed graph alone shows, in the functions that it calls too; all only possible.
+
+    Remembered on the graph.
+    """
+    found: list[Finding] | None = graph.plans.get("static findings")
+    if found is None:
+        found = graph.plans["static findings"] = _static_findings(graph)
+    return list(found)
+
+
+def _static_findings(graph: Graph) -> list[Finding]:
+    look = look_of(graph)
     found = _over_nodes(
         look, _LOOKS, lambda rule, k: rule.look and rule.look(look, k), confirmed=False
     )
@@ -66,7 +76,7 @@ def static_findings(graph: Graph) -> list[Finding]:
         if rule.survey is not None:
             found += _made(rule, rule.survey(look), graph, confirmed=False)
     for called in _called(graph):
-        inner = Look(called)
+        inner = look_of(called)
         found += _over_nodes(
             inner,
             _LOOKS,

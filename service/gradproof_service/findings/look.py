@@ -25,6 +25,14 @@ SMALL = 4096
 """Elements of the largest constant that is asked whether it is one number."""
 
 
+def look_of(graph: Graph) -> Look:
+    """Questions to one graph, and their answers, remembered on it."""
+    found: Look | None = graph.plans.get("look")
+    if found is None:
+        found = graph.plans["look"] = Look(graph)
+    return found
+
+
 class Look:
     """Questions to one graph."""
 

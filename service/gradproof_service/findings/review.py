@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gradproof_service.arrays import Array
 from gradproof_service.checking.report import Options, Report, Verdict
+from gradproof_service.checking.scene import Scene, make_scene
 from gradproof_service.diagnostic import Finding, Severity
 from gradproof_service.findings.catalogue import (
     FINDINGS,
@@ -18,7 +19,7 @@ from gradproof_service.findings.catalogue import (
 from gradproof_service.findings.picture import nodes_seen
 from gradproof_service.findings.rule import Told
 from gradproof_service.findings.suppression import sifted
-from gradproof_service.findings.view import View, make_view
+from gradproof_service.findings.view import View
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.evaluate import Tick, no_tick
 
@@ -27,14 +28,19 @@ def review(
     graph: Graph, point: Sequence[Array], report: Report, options: Options | None = None, *,
     tick: Tick = no_tick,
 ) -> Report:  # fmt: skip
-    """The report of a check of `graph` at `point` with everything the catalogue finds in it.
+    """`review_scene` of a typed graph at a point."""
+    options = options or report.options
+    return review_scene(make_scene(graph, point, options, tick), report, options)
+
+
+def review_scene(scene: Scene, report: Report, options: Options) -> Report:
+    """The report of a check of a scene with everything the catalogue finds in it.
 
     A remark that something is possible is left out where the point was asked the same question:
     either it was confirmed or it does not hold here.
     Verdict and comparisons stay as they are. Raises `Fault` where the check itself would have.
     """
-    options = options or report.options
-    view = make_view(graph, point, options, tick=tick)
+    graph, view = scene.original, View(scene)
     found = [
         *report.findings, *point_findings(view), *report_findings(Told(report, view)),
         *(f for f in static_findings(graph) if not _answered(f)),

@@ -15,10 +15,11 @@ from gradproof_service.arrays import Array, type_of
 from gradproof_service.checking.margins import Edge, edges
 from gradproof_service.checking.report import Options
 from gradproof_service.checking.scene import Scene, make_scene
-from gradproof_service.findings.look import Look
+from gradproof_service.findings.look import look_of
 from gradproof_service.graph.builder import Builder, Value
 from gradproof_service.graph.graph import Graph
-from gradproof_service.transforms.evaluate import Tick, evaluate, evaluate_all, no_tick
+from gradproof_service.transforms.evaluate import Tick, evaluate, no_tick
+from gradproof_service.transforms.planned import planned
 from gradproof_service.transforms.reverse import vjp
 
 MOST_BIRTHS = 16
@@ -43,18 +44,20 @@ class Birth:
 class View:
     """One graph at one point; `values` and `bars` (cotangents) are by value id, None if unknown."""
 
-    def __init__(
-        self, scene: Scene, values: Sequence[Array | None], bars: Sequence[Array | None]
-    ) -> None:
+    def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.graph = scene.graph
         self.original = scene.original
-        self.values = values
-        self.bars = bars
-        self.look = Look(scene.graph)
+        self.values = scene.known()
+        self.look = look_of(scene.graph)
         with np.errstate(all="ignore"):
-            outs = [values[scene.graph.outputs[o]] for o in scene.outs]
+            outs = [self.values[scene.graph.outputs[o]] for o in scene.outs]
             self.finite = all(y is None or bool(np.isfinite(y).all()) for y in outs)
+
+    @cached_property
+    def bars(self) -> Sequence[Array | None]:
+        """The cotangent of every value."""
+        return cotangents(self.scene, self.values)
 
     @cached_property
     def edges(self) -> list[Edge]:
@@ -140,9 +143,7 @@ def make_view(
     graph: Graph, point: Sequence[Array], options: Options | None = None, *, tick: Tick = no_tick
 ) -> View:
     """The view of a typed graph at a point; raises `Fault` where a check would."""
-    scene = make_scene(graph, point, options or Options(), tick)
-    values = evaluate_all(scene.graph, scene.inputs, tick=tick)
-    return View(scene, values, cotangents(scene, values))
+    return View(make_scene(graph, point, options or Options(), tick))
 
 
 def cotangents(scene: Scene, values: Sequence[Array | None]) -> list[Array | None]:
@@ -152,7 +153,7 @@ def cotangents(scene: Scene, values: Sequence[Array | None]) -> list[Array | Non
     addend, all of them zero, and one ordinary reverse sweep gives all cotangents.
     """
     graph = scene.graph
-    smooth = Look(graph).smooth
+    smooth = look_of(graph).smooth
     wanted = [
         v for v, t in enumerate(graph.types) if smooth[v] and values[v] is not None and t.is_float
     ]
@@ -166,7 +167,7 @@ def cotangents(scene: Scene, values: Sequence[Array | None]) -> list[Array | Non
     zeros = [np.broadcast_to(0.0, graph.types[v].shape) for v in wanted]
     wrt = tuple(range(len(graph.inputs), len(graph.inputs) + len(wanted)))
     swept = vjp(nudged, wrt, tuple(range(len(scene.outs))))
-    results = evaluate(swept, [*scene.inputs, *zeros, *ones], tick=scene.tick)
+    results = planned(swept, [*scene.inputs, *zeros, *ones], tick=scene.tick)
     for v, bar in zip(wanted, results[len(scene.outs) :], strict=True):
         bars[v] = bar
     return bars

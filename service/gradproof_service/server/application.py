@@ -290,8 +290,9 @@ class Application:
         self, program: Program, request: Any, options_message: chk.Options, tick: Tick
     ) -> chk.Report:
         """`request` is a check or a case of a suite: point, claims and origin."""
-        from gradproof_service.checking.check import check
-        from gradproof_service.findings.review import review
+        from gradproof_service.checking.check import check_scene
+        from gradproof_service.checking.scene import make_scene
+        from gradproof_service.findings.review import review_scene
 
         options = read_options(options_message)
         claims = decode_claims(
@@ -310,8 +311,9 @@ class Application:
             with np.errstate(
                 all="ignore"
             ):  # what overflows is judged as a number, not as a warning
-                report = check(program, subject.graph, subject.point, claims, options, tick=tick)
-                report = review(subject.graph, subject.point, report, options, tick=tick)
+                scene = make_scene(subject.graph, subject.point, options, tick)
+                report = check_scene(program, scene, claims, options)
+                report = review_scene(scene, report, options)
         return encode_report(report, program=program, origin=_origin(request), version=__version__)
 
     def _shown(
