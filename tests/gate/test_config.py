@@ -64,7 +64,7 @@ def config(tmp_path: Path, text: str) -> Path:
         ("[per-path]\n'm/*' = { rtl = 1 }\n", "has no key 'rtl'; did you mean 'rtol'?"),
         ("[cases.a]\ntarget = 'model.py:g_*'\n", "gradproof.toml:2: [cases.a]: 'model.py:g_*' names no function; a gate over nothing"),
         ("[cases.a]\ntarget = 'nowhere/*.py:f'\n", "names no function"),
-        ("[cases.a]\ntarget = 'x'\n[cases.a]\ntarget = 'y'\n", "gradproof.toml:4: this is no TOML"),
+        ("[cases.a]\ntarget = 'x'\n[cases.a]\ntarget = 'y'\n", "toml:3: this is no TOML, [cases.a] is written for the second time"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 
 import pytest
 from gradproof._errors import RequestError
-from gradproof._gate.toml_lines import parse_toml
+from gradproof._gate.toml_lines import Path_, parse_toml
 from hypothesis import given
 from hypothesis import strategies as st
 
 NAMES = st.sampled_from(["a", "b", "c", "dd", "x y", "z.z"])
 VALUES = st.sampled_from(
-    ["1", "true", '"text"', '"""\n[not.a.table]\nk = 1\n"""', "[1,\n 2,\n]", "{ p = 1, q = 2 }", "'''\nraw\n'''", "[[1], # c\n [2]]"]
+    ["1", "true", '"text"', '"a # [b] \\" {"', "'x = ]'", '""', '""""q"""""', "1979-05-27 07:32:00",
+     "{}", "[]", "{ a = { b = 1 }, c = [{ a = 2 }] }",
+     '"""\n[not.a.table]\nk = 1\n"""', "[1,\n 2,\n]", "{ p = 1, q = 2 }", "'''\nraw\n'''", "[[1], # c\n [2]]"]
 )  # fmt: skip
 COMMENTS = st.sampled_from(["", "  # a comment", "\n", "\n# a line\n\n"])
 
@@ -37,6 +40,17 @@ def documents(draw: st.DrawFn) -> str:
     return "\n".join(lines) + draw(st.sampled_from(["", "\n", "\n\n"]))
 
 
+def keys(value: object, path: Path_) -> Iterator[Path_]:
+    """The path of every key in a document, by the values of the standard library's parser."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield (*path, name)
+            yield from keys(inner, (*path, name))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from keys(inner, (*path, number))
+
+
 @given(documents())
 def test_a_key_is_on_the_line_that_holds_its_name(text: str) -> None:
     """The values are those of the standard library's parser, and the line of every key holds the key."""
@@ -48,6 +62,7 @@ def test_a_key_is_on_the_line_that_holds_its_name(text: str) -> None:
         return
     document = parse_toml(text, "f.toml")
     assert document.values == expected
+    assert set(document.lines) >= set(keys(expected, ()))
     written = text.split("\n")
     for path, line in document.lines.items():
         if isinstance(path[-1], str):
