@@ -41,11 +41,13 @@ class FunctionWriter:
         self._op = array("q")
         self._arity = array("q")
         self._operand = array("q")
-        self._n_out = array("q")
-        self._attr = array("q")
         self._loc = array("q")
-        self._node_name = array("q")
-        self._out_type = array("q")
+        self._n_out: dict[int, int] = {}
+        """For the nodes with several outputs, how many; what most nodes do not have is held by node in dicts."""
+        self._attr: dict[int, int] = {}
+        self._node_name: dict[int, int] = {}
+        self._out_type: dict[int, int] = {}
+        """Stated types by value id."""
         self._outputs: dict[str, int] = {}
         self._rules: list[pb.Rule] = []
         tables.string(name)
@@ -153,22 +155,31 @@ class FunctionWriter:
             raise ValueError(
                 f"@{self.name}, {op}: expected one or more outputs, each with a type or none, {n_out} came."
             )
-        tables = self._tables
-        self._op.append(tables.op(op))
+        tables, node = self._tables, len(self._op)
+        self.plain_node(op, operands)
+        if attrs:
+            self._attr[node] = tables.attrs(attrs)
+        if loc is not None:
+            self._loc[node] = loc if isinstance(loc, int) else tables.location(loc)
+        if name:
+            self._node_name[node] = tables.string(name)
+        for value, row in enumerate(types, first):
+            if row is not None:
+                self._out_type[value] = tables.type(row)
+        if n_out == 1:
+            return first
+        self._n_out[node] = n_out
+        self._is_constant.extend(bytes(n_out - 1))
+        return tuple(range(first, first + n_out))
+
+    def plain_node(self, op: str, operands: Sequence[int], loc: int = 0) -> int:
+        """Adds a node with one output and nothing but a place; its operands are ids that this writer returned, unchecked."""
+        self._op.append(self._tables.op(op))
         self._arity.append(len(operands))
         self._operand.extend(operands)
-        self._n_out.append(n_out)
-        self._attr.append(tables.attrs(attrs))
-        self._loc.append(
-            loc if isinstance(loc, int) else 0 if loc is None else tables.location(loc)
-        )
-        self._node_name.append(tables.string(name))
-        if types:
-            self._out_type.extend(0 if row is None else tables.type(row) for row in types)
-        else:
-            self._out_type.extend((0,) * n_out)
-        self._is_constant.extend(bytes(n_out))
-        return first if n_out == 1 else tuple(range(first, first + n_out))
+        self._loc.append(loc)
+        self._is_constant.append(0)
+        return len(self._is_constant) - 1
 
     def output(self, value: int, name: str) -> None:
         """Returns a value under a name."""
@@ -213,7 +224,8 @@ class FunctionWriter:
         tables = self._tables
         is_constant = np.frombuffer(bytes(self._is_constant), np.bool_)
         final = wire_numbers(is_constant, len(self._input_names))
-        n_out = np.array(self._n_out, np.int64)
+        nodes = len(self._op)
+        n_out = _column(self._n_out, nodes, 1)
         arity = np.array(self._arity, np.int64)
         base = len(self._input_names) + len(self._constants)
         first = base + np.cumsum(n_out) - n_out
@@ -227,15 +239,17 @@ class FunctionWriter:
         message.arity.extend(self._arity)
         message.operand.extend(operand.tolist())
         if (n_out != 1).any():
-            message.n_out.extend(self._n_out)
-        for column, values in (
-            (message.attr, self._attr),
-            (message.loc, self._loc),
-            (message.node_name, self._node_name),
-            (message.out_type, self._out_type),
+            message.n_out.extend(n_out.tolist())
+        if any(self._loc):
+            message.loc.extend(self._loc)
+        made = {int(final[value]) - base: row for value, row in self._out_type.items()}
+        for column, rows, length in (
+            (message.attr, self._attr, nodes),
+            (message.node_name, self._node_name, nodes),
+            (message.out_type, made, int(n_out.sum())),
         ):
-            if any(values):
-                column.extend(values)
+            if any(rows.values()):
+                column.extend(_column(rows, length).tolist())
         message.outputs.extend(int(final[value]) for value in self._outputs.values())
         message.output_names.extend(tables.string(name) for name in self._outputs)
         message.rules.extend(self._rules)
@@ -265,6 +279,13 @@ def wire_numbers(is_constant: NDArray[np.bool_], n_inputs: int) -> NDArray[np.in
     final[is_constant] = n_inputs + np.arange(np.count_nonzero(is_constant))
     final[is_node] = n_inputs + np.count_nonzero(is_constant) + np.arange(np.count_nonzero(is_node))
     return final
+
+
+def _column(rows: Mapping[int, int], length: int, otherwise: int = 0) -> NDArray[np.int64]:
+    """The rows as a column, the same number wherever none is given."""
+    column = np.full(length, otherwise, np.int64)
+    column[list(rows)] = list(rows.values())
+    return column
 
 
 def freeze_attrs(attrs: Mapping[str, AttrInput]) -> AttrRow:

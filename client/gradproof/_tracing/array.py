@@ -8,18 +8,21 @@ part of the function at one point without a word.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from gradproof._tracing.kernels import DIRECT
 from gradproof._tracing.operators import NumPyLike, call
+from gradproof._tracing.places import called_from
 from gradproof._tracing.unsupported import refuse, refuse_number, refuse_truth
 
 if TYPE_CHECKING:
     from gradproof._tracing.tape import Tape
 
 Move = Callable[..., "Traced"]
+_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
 class Traced(NumPyLike):
@@ -44,10 +47,16 @@ class Traced(NumPyLike):
 
     def fresh(self) -> Traced:
         """This value after every write through its parent and its parent's other views."""
-        parent = self._parent
-        if parent is not None and parent.fresh()._version != self._seen:
-            self._take(self._forward(parent))
-            self._seen = parent._version
+        views: list[Traced] = []
+        at = self
+        while at._parent is not None:
+            views.append(at)
+            at = at._parent
+        for view in reversed(views):
+            if at._version != view._seen:
+                view._take(view._forward(at))
+                view._seen = at._version
+            at = view
         return self
 
     def view_of(self, parent: Traced, forward: Move, backward: Move) -> Traced:
@@ -150,9 +159,40 @@ class Traced(NumPyLike):
     # NumPy's protocols
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if method == "__call__" and not options:
+            found = self.direct(ufunc, inputs)
+            if found is not None:
+                return found
         from gradproof._tracing.dispatch import call_ufunc
 
         return call_ufunc(ufunc, method, inputs, options)
+
+    def direct(self, ufunc: Any, inputs: Sequence[Any]) -> Traced | None:
+        """A ufunc of live floats of one dtype and Python numbers as its one node, for the caller's caller.
+
+        None for anything else: `dispatch` knows what that means, and gives the same node for these.
+        """
+        if ufunc is np.power and type(inputs[1]) in (int, float) and inputs[1] == 2:
+            ufunc, inputs = np.square, inputs[:1]
+        op, tape, dtype = DIRECT.get(ufunc), self.tape, self._data.dtype
+        if op is None or tape is None or dtype not in _FLOATS:
+            return None
+        ids: list[int] = []
+        arrays: list[np.ndarray[Any, Any]] = []
+        for x in inputs:
+            kind = type(x)
+            if kind is Traced:
+                if x.tape is not tape or x._data.dtype != dtype:
+                    return None
+                value, data = x._id, x._data
+            elif kind is float or kind is int:
+                value, data = tape.number(x, dtype)
+            else:
+                return None
+            ids.append(value)
+            arrays.append(data)
+        y = np.asarray(ufunc(*arrays))
+        return Traced(y, tape.append(op, ids, called_from(2)), tape)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         from gradproof._tracing.dispatch import call_function

@@ -182,3 +182,14 @@ KERNELS: Final[dict[str, Kernel]] = {
     "diag_embed": _diag_embed,
     "take_along_axis": np.take_along_axis,
 }
+
+DIRECT: Final = {
+    KERNELS[name]: f"gp.{name}"
+    for name in (
+        "add", "subtract", "multiply", "divide", "negative", "square", "sqrt", "exp", "expm1", "log",
+        "log1p", "sin", "cos", "tan", "tanh", "asin", "acos", "atan", "atan2", "maximum", "minimum",
+        "pow", "abs", "sign", "floor", "ceil", "trunc", "equal", "not_equal", "less", "less_equal", "greater",
+        "greater_equal",
+    )
+}  # fmt: skip
+"""NumPy functions that on floats are one op, as they stand."""

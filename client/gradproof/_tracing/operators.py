@@ -13,15 +13,29 @@ import numpy as np
 
 def _binary(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
     def forward(self: NumPyLike, other: Any) -> Any:
+        found = self.direct(ufunc, (self, other))
+        if found is not None:
+            return found
         return call(ufunc, self, other) if _known(other) else NotImplemented
 
     def reverse(self: NumPyLike, other: Any) -> Any:
+        found = self.direct(ufunc, (other, self))
+        if found is not None:
+            return found
         return call(ufunc, other, self) if _known(other) else NotImplemented
 
     def in_place(self: NumPyLike, other: Any) -> Any:
         return call(ufunc, self, other, out=(self,)) if _known(other) else NotImplemented
 
     return forward, reverse, in_place
+
+
+def _unary(ufunc: np.ufunc) -> Any:
+    def method(self: NumPyLike) -> Any:
+        found = self.direct(ufunc, (self,))
+        return call(ufunc, self) if found is None else found
+
+    return method
 
 
 def _known(other: Any) -> bool:
@@ -52,6 +66,10 @@ class NumPyLike:
 
     __slots__ = ()
 
+    def direct(self, ufunc: Any, inputs: tuple[Any, ...]) -> Any:
+        """What a quick way gives for these inputs, None where there is none."""
+        return None
+
     __add__, __radd__, __iadd__ = _binary(np.add)
     __sub__, __rsub__, __isub__ = _binary(np.subtract)
     __mul__, __rmul__, __imul__ = _binary(np.multiply)
@@ -69,9 +87,9 @@ class NumPyLike:
     __ge__ = _binary(np.greater_equal)[0]
     __eq__ = _binary(np.equal)[0]
     __ne__ = _binary(np.not_equal)[0]
-    __neg__ = _method(np.negative)
+    __neg__ = _unary(np.negative)
     __pos__ = _method(np.positive)
-    __abs__ = _method(np.absolute)
+    __abs__ = _unary(np.absolute)
     __invert__ = _method(np.invert)
     __round__ = _method(np.round)
     __divmod__ = _method(np.divmod)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dis
 import inspect
 import linecache
+import sys
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
@@ -16,7 +18,10 @@ from typing import Any, Final, NamedTuple
 
 from gradproof_proto.tables import Location
 
+from gradproof._named_files import own
+
 MAX_CALLERS: Final = 8
+_LEFT_AND_ENTERED: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _HIDDEN: Final = frozenset({"gradproof", "numpy", "functools"})
 
 
@@ -51,6 +56,10 @@ _known: dict[tuple[CodeType, int], Place] = {}
 _looked_through: dict[CodeType, bool] = {}
 
 
+called_from: Final = sys._getframe  # pyright: ignore[reportPrivateUsage]  (only it finds a frame without those below)
+"""The frame so many calls outward; 0 is the one that asks."""
+
+
 def user_frame(start: FrameType | None = None) -> FrameType | None:
     """The nearest frame outside gradproof and NumPy."""
     at: FrameType | None = start or inspect.currentframe()
@@ -59,21 +68,65 @@ def user_frame(start: FrameType | None = None) -> FrameType | None:
     return at
 
 
-def user_place() -> Place:
-    """The place of the nearest frame outside gradproof and NumPy."""
-    frame = user_frame()
-    return NOWHERE if frame is None else place_of(frame)
+class Trail:
+    """Where nodes come from while a function runs: rows of places, each with the calls that led to it.
 
+    `add(place)` gives a location's row; `boundary` is the code whose callers are not the user's. While
+    the user's frame stays the same, so do its callers: they are walked once, not for every node.
+    """
 
-def user_stack(boundary: CodeType | None) -> list[Place]:
-    """The places from the innermost user frame out to the call made by `boundary`."""
-    places: list[Place] = []
-    frame: FrameType | None = inspect.currentframe()
-    while frame is not None and frame.f_code is not boundary and len(places) < MAX_CALLERS:
-        if not _hidden(frame):
-            places.append(place_of(frame))
-        frame = frame.f_back
-    return places
+    def __init__(self, add: Callable[[Location], int], boundary: CodeType | None) -> None:
+        self._add = add
+        self._boundary = boundary
+        self._frame: FrameType | None = None
+        """The user's frame that nodes came from last; none that can be left and entered again."""
+        self._callers = 0
+        self._rows: dict[tuple[Place, int], int] = {}
+        self._here: dict[int, int] = {}
+        """The rows of this frame's instructions."""
+
+    def row(self, frame: FrameType | None) -> int:
+        """The row of the user's line that this frame stands on or was called from; 0 when there is none."""
+        if frame is not self._frame or frame is None:
+            frame = self._outward(frame)
+            if frame is None:
+                return 0
+            if frame is not self._frame:
+                self._enter(frame)
+        at = frame.f_lasti
+        found = self._here.get(at)
+        if found is None:
+            found = self._here[at] = self._row(place_of(frame), self._callers)
+        return found
+
+    def forget(self) -> None:
+        """Let go of the frame and of what its variables hold."""
+        self._frame = None
+
+    def _enter(self, frame: FrameType) -> None:
+        stack: list[Place] = []
+        outer = self._outward(frame.f_back)
+        while outer is not None and len(stack) < MAX_CALLERS - 1:
+            stack.append(place_of(outer))
+            outer = self._outward(outer.f_back)
+        self._callers = 0
+        for place in reversed(stack):
+            self._callers = self._row(place, self._callers)
+        self._here = {}
+        self._frame = None if frame.f_code.co_flags & _LEFT_AND_ENTERED else frame
+
+    def _outward(self, frame: FrameType | None) -> FrameType | None:
+        """The nearest frame of the user's from this one on, within the boundary."""
+        while frame is not None and _hidden(frame):
+            frame = None if frame.f_code is self._boundary else frame.f_back
+        return frame
+
+    def _row(self, place: Place, caller: int) -> int:
+        key = (place, caller)
+        found = self._rows.get(key)
+        if found is None:
+            found = self._rows[key] = self._add(location(place, caller))
+        return found
 
 
 def place_of(frame: FrameType) -> Place:
@@ -108,14 +161,10 @@ def opcode_name(frame: FrameType) -> str:
 
 
 def label(file: str) -> str:
-    """A file's path as it is told to others: relative to site-packages or the working directory when below it."""
-    for marker in ("/site-packages/", "\\site-packages\\"):
-        if marker in file:
-            return file.rpartition(marker)[2]
-    try:
-        return Path(file).relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return file
+    """The path of a file that runs here, as it is told to others: relative to site-packages or the working directory when below it."""
+    told = _told(file)
+    own(told, file)
+    return told
 
 
 def location(place: Place, caller: int = 0) -> Location:
@@ -123,6 +172,16 @@ def location(place: Place, caller: int = 0) -> Location:
     return Location(
         label(place.file), place.line, place.column, place.end_line, place.end_column, place.scope, caller
     )  # fmt: skip
+
+
+def _told(file: str) -> str:
+    for marker in ("/site-packages/", "\\site-packages\\"):
+        if marker in file:
+            return file.rpartition(marker)[2]
+    try:
+        return Path(file).relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return file
 
 
 def _hidden(frame: FrameType) -> bool:

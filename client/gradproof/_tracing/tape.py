@@ -7,7 +7,7 @@ constant only when a live value meets it, so plain NumPy work around the inputs 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, Final
 
 import numpy as np
@@ -34,10 +34,10 @@ class Tape:
     def __init__(self, name: str, boundary: CodeType | None = None) -> None:
         self.writer = ProgramWriter(f"{PRODUCER}.trace", PRODUCER_VERSION)
         self.function = self.writer.function(name)
-        self.boundary = boundary
+        self.trail = places.Trail(self.writer.location, boundary)
         self.node_count = 0
         self._constants: dict[tuple[str, tuple[int, ...], bytes], int] = {}
-        self._rows: dict[tuple[places.Place, int], int] = {}
+        self._numbers: dict[tuple[Any, np.dtype[Any]], tuple[int, np.ndarray[Any, Any]]] = {}
 
     def input(self, name: str, data: np.ndarray[Any, Any]) -> Traced:
         """Declare the next input, of the dtype and shape of its value at the point."""
@@ -60,19 +60,23 @@ class Tape:
             found = self._constants[key] = self.function.constant(data)
         return found
 
-    def place(self) -> int:
-        """The row of the user's present line, with the calls that led to it."""
-        row = 0
-        for place in reversed(places.user_stack(self.boundary)):
-            key = (place, row)
-            found = self._rows.get(key)
-            if found is None:
-                found = self._rows[key] = self.writer.location(places.location(place, row))
-            row = found
-        return row
+    def number(self, value: float, dtype: np.dtype[Any]) -> tuple[int, np.ndarray[Any, Any]]:
+        """The id of a Python number in this dtype, and its array."""
+        key = (value or repr(value), dtype)  # 0.0 and -0.0 are equal and not the same
+        found = self._numbers.get(key)
+        if found is None:
+            data = np.asarray(value, dtype)
+            found = self._numbers[key] = (self.constant(data), data)
+        return found
+
+    def append(self, op: str, operands: Sequence[int], frame: FrameType) -> int:
+        """Add a node without attributes for the line that this frame was called from; its output's id."""
+        self.node_count += 1
+        return self.function.plain_node(op, operands, self.trail.row(frame))
 
     def finish(self) -> program_pb2.Program:
         """The program, its one function the entry."""
+        self.trail.forget()
         return self.writer.finish(self.function)
 
 
@@ -106,7 +110,9 @@ def record(op: str, operands: Sequence[Traced], attrs: Mapping[str, Any], data: 
     tape.node_count += 1
     stored = {name: v for name, v in attrs.items() if name not in DEFAULTS or v != DEFAULTS[name]}
     count = len(data) if several else 1
-    first = tape.function.node(f"gp.{op}", ids, stored, tape.place(), count)
+    first = tape.function.node(
+        f"gp.{op}", ids, stored, tape.trail.row(places.called_from(1)), count
+    )
     if not several:
         assert isinstance(first, int)
         return Traced(np.asarray(data), first, tape)
