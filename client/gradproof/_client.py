@@ -19,8 +19,9 @@ from gradproof._errors import RequestError
 from gradproof._options import CheckOptions
 from gradproof._report import Report
 from gradproof._subject import Source
-from gradproof._transport import CONNECT_TIMEOUT_S, SERVER_VARIABLE, Transport, default_transport
+from gradproof._transport import CONNECT_TIMEOUT_S, Transport, default_transport
 from gradproof._transport import connect as connect_transport
+from gradproof._words import SERVER_VARIABLE
 
 if TYPE_CHECKING:
     from gradproof._session.document import Document

@@ -9,20 +9,14 @@ from typing import Any, Final, TypedDict, Unpack
 from gradproof_proto.v1 import check_pb2 as pb
 
 from gradproof._errors import RequestError
+from gradproof._words import KIND_NAMES, PROFILE_NAMES
 
 KINDS: Final = {
-    "gradient": pb.DERIVATIVE_KIND_GRADIENT,
-    "jacobian": pb.DERIVATIVE_KIND_JACOBIAN,
-    "vjp": pb.DERIVATIVE_KIND_VJP,
-    "jvp": pb.DERIVATIVE_KIND_JVP,
-    "hessian": pb.DERIVATIVE_KIND_HESSIAN,
-    "hvp": pb.DERIVATIVE_KIND_HVP,
+    name: pb.DerivativeKind.Value(f"DERIVATIVE_KIND_{name.upper()}") for name in KIND_NAMES
 }
 """The kinds of derivative by their names on the Python side."""
 PROFILES: Final = {
-    "numpy": pb.PROFILE_NUMPY,
-    "torch": pb.PROFILE_TORCH,
-    "jax": pb.PROFILE_JAX,
+    **{name: pb.Profile.Value(f"PROFILE_{name.upper()}") for name in PROFILE_NAMES},
     "": pb.PROFILE_UNSPECIFIED,
 }
 

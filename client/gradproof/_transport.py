@@ -14,11 +14,12 @@ from gradproof_proto.v1 import catalogue_pb2 as cat
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import derivative_pb2 as der
 
+from gradproof._words import SERVER_VARIABLE
+
 if TYPE_CHECKING:
     from gradproof._channel import Security
     from gradproof._session.link import Link
 
-SERVER_VARIABLE: Final = "GRADPROOF_SERVER"
 CONNECT_TIMEOUT_S: Final = 1.5
 """How long `connect` waits for the first answer: below the two seconds after which a person wonders."""
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from gradproof._cli.asking import service
 from gradproof._cli.page import write
 from gradproof._cli.trouble import AGREES, FAILED, Mistake
-from gradproof._transport import CONNECT_TIMEOUT_S, SERVER_VARIABLE
+from gradproof._transport import CONNECT_TIMEOUT_S
+from gradproof._words import SERVER_VARIABLE
 
 
 def run_health(server: str, timeout_s: float | None) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from gradproof._errors import RequestError
 from gradproof._gate.toml_lines import Document, Path_
-from gradproof._options import KINDS, PROFILES
+from gradproof._words import KIND_NAMES, PROFILE_NAMES
 
 CODE: Final = re.compile(r"(GP\d{0,3}|F\d{0,2})")
 """A finding's code, or the beginning of several: `GP603`, `GP6`, `F`."""
@@ -78,14 +78,13 @@ def _point(value: Any) -> Any:
     return value if isinstance(value, dict | str) or (isinstance(value, list) and value) else None
 
 
-KINDS_SAID: Final = ", ".join(KINDS)
-PROFILES_SAID: Final = tuple(p for p in PROFILES if p)
+KINDS_SAID: Final = ", ".join(KIND_NAMES)
 SETTINGS: Final = (
     Key("rtol", "a number of zero or more", "relative difference forgiven beyond the error bars", _number),
     Key("atol", "a number of zero or more", "absolute difference forgiven beyond the error bars", _number),
     Key("tau", "a number of zero or more", "the relative error that `agrees` must be able to see", _number),
     Key("order", "1 or 2", "2 checks second derivatives too", lambda v: _count(v, 1, 2)),
-    Key("profile", "numpy, torch or jax", "whose convention decides at kinks", _one_of(*PROFILES_SAID)),
+    Key("profile", "numpy, torch or jax", "whose convention decides at kinks", _one_of(*PROFILE_NAMES)),
     Key("rng_seed", "a whole number of zero or more", "seeds every random choice", lambda v: _count(v, 0)),
     Key("points", "a whole number from 1 to 1000", "check at so many points: the given one, and others inside the domain",
         lambda v: _count(v, 1, 1000)),
@@ -103,7 +102,7 @@ SETTINGS: Final = (
 CASE: Final = (
     Key("target", "a TARGET, such as \"model.py:loss\"", "what is checked; * ? [ ] in it make it a pattern", _text),
     Key("claim", "a TARGET, such as \"model.py:grad_loss\"", "the derivative you believe; {file} and {name} are the target's", _text),
-    Key("claim_kind", f"one of {KINDS_SAID}", "what the claim returns; guessed when it can be", _one_of(*KINDS)),
+    Key("claim_kind", f"one of {KINDS_SAID}", "what the claim returns; guessed when it can be", _one_of(*KIND_NAMES)),
     Key("at", "a table of inputs, \"@FILE.npz\", or several of them", "the point: each input by name", _point),
     Key("structure", "a table of inputs, each with its kind such as \"spd\"", "what inputs are", _words),
     Key("wrt", "names of inputs", "differentiate by these inputs only", _names),
