@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Protocol
+
+from gradproof._named_files import source_text
 
 AROUND: Final = 1
 """Lines shown above and below the one that is meant."""
-LIMIT_BYTES: Final = 4 << 20
-"""Files larger than this are not read for the sake of three lines."""
 
 
 class Located(Protocol):
@@ -53,9 +52,12 @@ class Line:
 def excerpt(place: Located, text: str = "") -> list[Line]:
     """The source around a place: from `text` when the place lies in no file, else from the file.
 
-    Only Python files are read. Empty when nothing can be read or the place lies outside.
+    Only Python files are read, and of those only what `source_text` may show. Empty when there is
+    nothing, or the place lies outside.
     """
-    lines = source_lines(place.file) if place.file.endswith(".py") else text.splitlines()
+    if place.file.endswith(".py"):
+        text = source_text(place.file).expandtabs(4)
+    lines = text.splitlines()
     if not place.line or place.line > len(lines):
         return []
     opens = lines[place.line - 1].lstrip().startswith(("def ", "async ", "class ", "@"))
@@ -78,14 +80,3 @@ def columns_meant(place: Located, line: str) -> tuple[int, int] | None:
         return None
     start = place.column - 1
     return start, start + max(1, min(end, len(line) + 1) - place.column)
-
-
-def source_lines(file: str) -> list[str]:
-    """The lines of a file, tabs expanded; none when it cannot be read or is too large."""
-    path = Path(file)
-    try:
-        if not path.is_file() or path.stat().st_size > LIMIT_BYTES:
-            return []
-        return path.read_text(encoding="utf-8", errors="replace").expandtabs(4).splitlines()
-    except OSError:
-        return []

@@ -6,9 +6,11 @@ Nothing is evaluated: a value is a number, nested brackets of numbers, or a file
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import zlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, BinaryIO, Final, NoReturn
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -18,6 +20,8 @@ DTYPES: Final = {
     "f64": np.float64, "f32": np.float32, "i64": np.int64, "i32": np.int32, "i16": np.int16, "i8": np.int8,
     "u64": np.uint64, "u32": np.uint32, "u16": np.uint16, "u8": np.uint8, "bool": np.bool_,
 }  # fmt: skip
+NO_ARRAY: Final = (OSError, ValueError, EOFError, MemoryError, RuntimeError, BadZipFile, zlib.error)
+"""What `numpy.load` raises for a file that is none, or is damaged."""
 MAX_DEPTH: Final = 32
 _NAME = re.compile(r"[^\W\d][\w.]*")
 _TOKEN = re.compile(
@@ -37,7 +41,14 @@ def parse_points(texts: Iterable[str]) -> dict[str, np.ndarray[Any, Any]]:
     return points
 
 
-def parse_point(text: str) -> tuple[str, np.ndarray[Any, Any]]:
+def opened(file: str) -> BinaryIO:
+    """A file that the user names on the command line."""
+    return Path(file).open("rb")
+
+
+def parse_point(
+    text: str, open_file: Callable[[str], BinaryIO] = opened
+) -> tuple[str, np.ndarray[Any, Any]]:
     """One `name=value` text as a name and an array; numbers are float64 unless a dtype follows (`:i64`)."""
     name, equals, value = text.partition("=")
     name, value = name.strip(), value.strip()
@@ -53,7 +64,7 @@ def parse_point(text: str) -> tuple[str, np.ndarray[Any, Any]]:
         value, dtype = head, DTYPES[tail]
     elif colon and re.fullmatch(r"[A-Za-z]\w*", tail) and not value.startswith("@"):
         raise TargetError(f"--at {name}: {tail!r} is no dtype; expected one of {', '.join(DTYPES)}")
-    array = _load(name, value[1:]) if value.startswith("@") else _read(name, value)
+    array = _load(name, value[1:], open_file) if value.startswith("@") else _read(name, value)
     return name, array if dtype is None else _cast(name, array, dtype)
 
 
@@ -67,30 +78,31 @@ def _cast(name: str, array: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any,
     return array.astype(dtype)
 
 
-def _load(name: str, file: str) -> np.ndarray[Any, Any]:
+def _load(name: str, file: str, open_file: Callable[[str], BinaryIO]) -> np.ndarray[Any, Any]:
     """An array file; `.npz` takes the array's name after a colon."""
     path, _, key = file.partition(".npz:")
-    where = Path(f"{path}.npz" if key else file)
+    where = f"{path}.npz" if key else file
     try:
-        loaded: Any = np.load(where, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with open_file(where) as stream:
+            loaded: Any = np.load(stream, allow_pickle=False)
+            return loaded if isinstance(loaded, np.ndarray) else _member(name, where, key, loaded)
+    except NO_ARRAY as error:
         raise TargetError(f"--at {name}: {where} cannot be read as an array, {error}") from error
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    with loaded:
-        names = list(loaded.keys())
-        if not key and len(names) == 1:
-            key = names[0]
-        if key not in names:
-            raise TargetError(
-                f"--at {name}: {where} holds {', '.join(names) or 'nothing'}; write @{where}:{names[0] if names else 'name'}"
-            )
-        try:
-            return loaded[key]
-        except ValueError as error:
-            raise TargetError(
-                f"--at {name}: {key} in {where} is no plain array, {error}"
-            ) from error
+
+
+def _member(name: str, where: str, key: str, loaded: Any) -> np.ndarray[Any, Any]:
+    """The array of an `.npz` file that is meant."""
+    names = list(loaded.keys())
+    if not key and len(names) == 1:
+        key = names[0]
+    if key not in names:
+        raise TargetError(
+            f"--at {name}: {where} holds {', '.join(names) or 'nothing'}; write @{where}:{names[0] if names else 'name'}"
+        )
+    try:
+        return loaded[key]
+    except ValueError as error:
+        raise TargetError(f"--at {name}: {key} in {where} is no plain array, {error}") from error
 
 
 def _read(name: str, text: str) -> np.ndarray[Any, Any]:

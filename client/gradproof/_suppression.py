@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from gradproof_proto.v1 import program_pb2
 
 from gradproof._errors import RequestError
+from gradproof._named_files import source_text
 
 WORD: Final = "gradproof:"
 DIRECTIVE: Final = re.compile(r"#\s*gradproof:\s*(?P<said>.*?)\s*(?:#.*)?$")
 IGNORE: Final = re.compile(r"ignore(?:\[(?P<codes>[\w\s,-]+)\])?")
 EVERY: Final = "GP"
 """The beginning of every code."""
-LIMIT_BYTES: Final = 4 << 20
-"""Files larger than this are not read for the sake of a comment."""
 
 
 def noted(program: program_pb2.Program) -> list[str]:
@@ -32,14 +30,15 @@ def noted(program: program_pb2.Program) -> list[str]:
     lines: dict[str, set[int]] = {}
     for place in program.locations:
         file = program.strings[place.file] if place.file < len(program.strings) else ""
-        if file.endswith(".py") and place.line:
+        if place.line:
             last = max(place.line, place.end_line)
             lines.setdefault(file, set()).update(range(place.line, last + 1))
     return [spec for file, wanted in lines.items() for spec in _in_file(file, wanted)]
 
 
 def _in_file(file: str, wanted: set[int]) -> Iterator[str]:
-    for n, line in enumerate(_text(file).splitlines(), 1):
+    text = source_text(file)
+    for n, line in enumerate(text.splitlines() if WORD in text else (), 1):
         if n not in wanted or WORD not in line:
             continue
         found = DIRECTIVE.search(line)
@@ -54,14 +53,3 @@ def _in_file(file: str, wanted: set[int]) -> Iterator[str]:
             )
         codes = (asked["codes"] or EVERY).split(",")
         yield from (f"{code.strip()}@{file}:{n}" for code in codes if code.strip())
-
-
-def _text(file: str) -> str:
-    path = Path(file)
-    try:
-        if not path.is_file() or path.stat().st_size > LIMIT_BYTES:
-            return ""
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    return text if WORD in text else ""

@@ -17,6 +17,7 @@ from typing import Final
 from gradproof._cli.frames import add_frame, relative
 from gradproof._cli.page import page_for, show
 from gradproof._errors import GradproofError, TargetError
+from gradproof._named_files import own
 
 AGREES: Final = 0
 FINDINGS: Final = 1
@@ -90,6 +91,7 @@ def say(sentence: str, frame: UserFrame | None = None) -> None:
     for line in rest:  # a caret under an expression: its columns must stay as they are
         page.add(f"  {line}")
     if frame is not None:
+        own(frame.file, frame.file)
         where = f"{relative(frame.file)}:{frame.line}"
         if where not in sentence:
             page.add(f"  raised at {where} in {frame.scope}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gradproof._errors import RequestError
+from gradproof._named_files import open_beneath
 
 if TYPE_CHECKING:
     from gradproof._gate.arrays import Held
@@ -83,9 +84,7 @@ def file_name(case: str) -> str:
 def read(path: Path) -> tuple[Baseline, str]:
     """A baseline and its text; raises `RequestError` when it is unreadable or was edited by hand."""
     try:
-        if path.stat().st_size > LIMIT_BYTES:
-            raise ValueError("it is larger than any baseline")
-        text = path.read_text(encoding="utf-8")
+        text = _text(path)
         return parse(text, path.name), text
     except (OSError, ValueError) as error:
         raise RequestError(
@@ -128,11 +127,16 @@ def committed(folder: Path | None) -> dict[str, Path]:
         return found
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
-            named = re.search(r"^case = (\".*\")$", path.read_text(encoding="utf-8"), re.MULTILINE)
+            named = re.search(r"^case = (\".*\")$", _text(path), re.MULTILINE)
             found[str(json.loads(named[1])) if named else path.stem] = path
         except (OSError, ValueError):
             found[path.stem] = path
     return found
+
+
+def _text(path: Path) -> str:
+    with open_beneath(path.parent, path.name, LIMIT_BYTES) as file:
+        return file.read().decode("utf-8")
 
 
 def _measured(given: Mapping[str, Any]) -> Measured:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from gradproof._errors import RequestError
 from gradproof._gate.keys import CASE, SETTINGS, TOP, read_table, title
 from gradproof._gate.toml_lines import Document, Path_, read_toml
+from gradproof._named_files import trust
 
 OWN_FILE: Final = "gradproof.toml"
 PROJECT_FILE: Final = "pyproject.toml"
@@ -117,6 +118,7 @@ def load(path: Path | None = None) -> Config:
     given = read_table(document, table, start, (*TOP, *SETTINGS))
     folder = given.get("baselines", "gradients")
     root = path.resolve().parent
+    trust(root)
     return Config(
         root=root,
         file=path.name,

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
 from gradproof._errors import RequestError, TargetError
 from gradproof._gate.keys import SAMPLE, read_table
 from gradproof._gate.toml_lines import Document
-from gradproof._points import DTYPES, parse_point
+from gradproof._named_files import open_beneath
+from gradproof._points import DTYPES, NO_ARRAY, parse_point
 
 Array = np.ndarray[Any, Any]
+ARRAY_BYTES: Final = 1 << 30
+"""Larger files are no point of a case."""
 
 
 def points(at: Any, root: Path, rng_seed: int) -> list[dict[str, Any]]:
     """Every literal point of a case; raises `RequestError` or `TargetError` for what is none.
 
-    A plain number is a NumPy scalar, as a call would pass it; paths count from `root`.
+    A plain number is a NumPy scalar, as a call would pass it; paths count from `root` and stay beneath it.
     """
     given: list[Any] = at if isinstance(at, list) else [at]
     return [_point(one, root, rng_seed) for one in given]
@@ -40,11 +44,13 @@ def _file_of_points(text: str, root: Path) -> dict[str, Any]:
     """Every array of an `.npz` file, by name."""
     if not text.startswith("@") or not text.endswith(".npz"):
         raise RequestError(f'at: expected a table of inputs or "@FILE.npz", {text!r} came')
-    path = root / text[1:]
     try:
-        with np.load(path, allow_pickle=False) as loaded:
+        with _opened(root, text[1:]) as stream:
+            loaded: Any = np.load(stream, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                raise ValueError("it holds one array without a name")
             return {name: loaded[name][()] for name in loaded}
-    except (OSError, ValueError, EOFError) as error:
+    except NO_ARRAY as error:
         raise TargetError(f"at: {text[1:]} cannot be read as arrays, {error}") from error
 
 
@@ -66,11 +72,14 @@ def _value(name: str, value: Any, root: Path, rng_seed: int) -> Any:
 
 def _text(name: str, value: str, root: Path) -> Any:
     """What `--at` takes too: `"@w.npy"` and `"[1, 2]:f32"`."""
-    text = f"@{root / value[1:]}" if value.startswith("@") else value
     try:
-        return parse_point(f"{name}={text}")[1][()]
+        return parse_point(f"{name}={value}", partial(_opened, root))[1][()]
     except TargetError as error:
         raise TargetError(error.message.replace("--at ", "at.", 1)) from error
+
+
+def _opened(root: Path, file: str) -> BinaryIO:
+    return open_beneath(root, file, ARRAY_BYTES)
 
 
 def _drawn(name: str, given: Mapping[str, Any], rng_seed: int) -> Any:

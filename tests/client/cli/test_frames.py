@@ -20,8 +20,9 @@ def framed(place: pb.SourceLocation, text: str = "") -> str:
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> str:
-    """A Python file."""
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A Python file beneath the current folder."""
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "model.py"
     path.write_text(SOURCE, encoding="utf-8")
     return str(path)
@@ -62,9 +63,8 @@ def test_a_line_beyond_the_end_adds_nothing(file: str) -> None:
     assert framed(pb.SourceLocation(file=file, line=99)) == ""
 
 
-def test_a_label_is_relative(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_label_is_relative(file: str) -> None:
     """A file below the current folder is named from there."""
-    monkeypatch.chdir(Path(file).parent)
     assert label(pb.SourceLocation(file=file, line=4)) == "model.py:4"
     assert label(pb.SourceLocation()) == ""
 
