@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from functools import partial
 from typing import Any
@@ -28,9 +28,12 @@ class Bound:
 
     The first run binds each task just before it runs it, so that buffers lie as the kernels' own
     results do. A `Bound` whose run has raised is of no further use.
+
+    `held` are the last inputs of the graph, which the sketch must call fixed: not copied, and each run may
+    name others of the same shapes, dtypes and layouts, which are tied to the calls once.
     """
 
-    def __init__(self, sketch: Sketch, threads: int = 1) -> None:
+    def __init__(self, sketch: Sketch, threads: int = 1, held: Sequence[Array] = ()) -> None:
         self._sketch = sketch
         self._threads = threads
         self._env: list[Any] = [None] * len(sketch.graph.types)
@@ -52,14 +55,22 @@ class Bound:
         """A context without floating-point warnings; entering it costs a tenth of `np.errstate`."""
         self._quiet.run(np.seterr, all="ignore")
         self._loose = sketch.loose
+        self._first_held = len(sketch.graph.inputs) - len(held)
+        self._env[self._first_held : self._first_held + len(held)] = held
         self._landing = [
-            self._allot(v) if sketch.fixed[v] else None for v in range(len(sketch.graph.inputs))
+            self._allot(v) if sketch.fixed[v] else None for v in range(self._first_held)
         ]
+        self._tied: dict[int, tuple[Sequence[Array], list[Callable[[], Any]]]] = {}
+        """Inputs that were held, by the first of them, and the calls with these."""
 
-    def run(self, inputs: Sequence[Array], tick: Tick = no_tick) -> list[Array]:
+    def run(
+        self, inputs: Sequence[Array], tick: Tick = no_tick, held: Sequence[Array] = ()
+    ) -> list[Array]:
         """The outputs at these inputs, whose shapes and dtypes are those planned for."""
         env = self._env
         self._tick = tick
+        if held:
+            self._hold(held)
         for i, (x, buffer) in enumerate(zip(inputs, self._landing, strict=True)):
             if buffer is None:
                 env[i] = x
@@ -80,13 +91,28 @@ class Bound:
             env[v] = None
         return results
 
+    def _hold(self, held: Sequence[Array]) -> None:
+        """Run with these in the place of the inputs that were held until now."""
+        place = slice(self._first_held, self._first_held + len(held))
+        before = self._env[place]
+        if before[0] is held[0]:
+            return
+        known = self._tied.get(id(held[0]))
+        if known is None:
+            new = {id(old): x for old, x in zip(before, held, strict=True)}
+            self._tied[id(before[0])] = before, self._calls
+            known = self._tied[id(held[0])] = held, [_with(call, new) for call in self._calls]
+        self._calls = known[1]
+        self._env[place] = held
+
     def _run_calls(self) -> None:
         for one in self._calls:
             one()
 
     def _result(self, v: int) -> Array:
         x = self._env[v]
-        mine = not self._sketch.fixed[v] and v >= len(self._landing) and x.base is None
+        inputs = len(self._sketch.graph.inputs)
+        mine = not self._sketch.fixed[v] and v >= inputs and x.base is None
         return x if mine and x.flags.owndata else x.copy("K")
 
     def _bind_all(self) -> None:
@@ -195,6 +221,13 @@ class Bound:
         for v in {self._root[u] for u in touched}:
             if v in self._owned and self._last[v] <= n:
                 self._arena.give_back(self._owned.pop(v))
+
+
+def _with(call: Callable[[], Any], new: Mapping[int, Array]) -> Callable[[], Any]:
+    """A call that is tied to some arrays, tied to others by their `id`; what looks its operands up is the same."""
+    if not isinstance(call, partial) or not any(id(x) in new for x in call.args):
+        return call
+    return partial(call.func, *(new.get(id(x), x) for x in call.args), **call.keywords)
 
 
 def _drop(env: list[Any], values: tuple[int, ...]) -> None:
