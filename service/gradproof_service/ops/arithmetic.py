@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof_service.arrays import BOOL, FLOATS, Array, Type, promote, type_of
+from gradproof_service.arrays import BOOL, F64, FLOATS, Array, Type, promote, type_of
 from gradproof_service.ops.elementwise import (
     binary,
     broadcast,
@@ -254,8 +254,8 @@ CLIP = Op(
     kink="on a bound x counts as inside: slope 1 (torch.clamp; jax.numpy.clip gives one half)",
     conventions={"jax": "one half on a bound"},
     margins=(
-        Margin("kink", "x = low", lambda s, xs, ys: np.abs(xs[0] - xs[1])),
-        Margin("kink", "x = high", lambda s, xs, ys: np.abs(xs[0] - xs[2])),
+        Margin("kink", "x = low", lambda s, xs, ys: np.abs(np.subtract(xs[0], xs[1], dtype=F64))),
+        Margin("kink", "x = high", lambda s, xs, ys: np.abs(np.subtract(xs[0], xs[2], dtype=F64))),
     ),
     reads=picked,
 )  # fmt: skip

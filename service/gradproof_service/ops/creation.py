@@ -104,12 +104,12 @@ def _infer_arange(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
 
 
 def _arange(s: Site) -> Array:
-    """start + i step, each rounded once: no error builds up along the axis."""
-    wide = I64 if s["dtype"] not in FLOATS else F64
-    steps = np.arange(s.out.shape[0], dtype=wide)
-    if wide == I64:
-        return (int(s["start"]) + steps * int(s["step"])).astype(s["dtype"])
-    return (s["start"] + steps * s["step"]).astype(s["dtype"])
+    """start + i step, each rounded once: no error builds up along the axis; integers modulo 2^64, which holds them all."""
+    if s["dtype"] in FLOATS:
+        return (s["start"] + np.arange(s.out.shape[0], dtype=F64) * s["step"]).astype(s["dtype"])
+    start, step = (np.uint64(int(s[name]) % (1 << 64)) for name in ("start", "step"))
+    steps = np.arange(s.out.shape[0], dtype=np.uint64)
+    return (start + steps * step).view(I64).astype(s["dtype"])
 
 
 def _sample_arange(d: Draw) -> Sample:

@@ -20,7 +20,7 @@ from gradproof_service.arrays import (
     promote,
     type_of,
 )
-from gradproof_service.ops.record import DTYPE, SHAPE, Draw, IllTyped, Op, Rule, Sample
+from gradproof_service.ops.record import DTYPE, SHAPE, Draw, IllTyped, Op, Rule, Sample, Site
 
 Partial = Callable[..., Any]
 """`(xp, *xs, y) -> dy/dx_i`, all elementwise."""
@@ -141,14 +141,22 @@ def forward(partial: Partial | None) -> Rule | None:
     """The forward rule of a partial derivative: `y_dot = dy/dx * x_dot`."""
     if partial is None:
         return None
-    return lambda xp, s, xs, ys, x_dot: x_dot * partial(xp, *xs, ys[0])
+    return lambda xp, s, xs, ys, x_dot: x_dot * partial(xp, *_numbers(xp, s, xs), ys[0])
 
 
 def backward(partial: Partial | None) -> Rule | None:
     """The reverse rule of a partial derivative: `x_bar = y_bar * dy/dx`."""
     if partial is None:
         return None
-    return lambda xp, s, xs, ys, y_bar: y_bar * partial(xp, *xs, ys[0])
+    return lambda xp, s, xs, ys, y_bar: y_bar * partial(xp, *_numbers(xp, s, xs), ys[0])
+
+
+def _numbers(xp: Any, s: Site, xs: tuple[Any, ...]) -> list[Any]:
+    """Operands as a partial derivative computes with them: a bool beside a float counts as 0 or 1."""
+    return [
+        xp.astype(x, dtype=s.out.dtype) if t.dtype == BOOL else x
+        for x, t in zip(xs, s.ins, strict=True)
+    ]
 
 
 def sample_elementwise(d: Draw, domains: tuple[Interval, ...]) -> Sample:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol, cast
+from typing import Any, Final, Literal, Protocol, TypeGuard, cast
 
 import numpy as np
 
@@ -284,6 +284,11 @@ _DATA: Final = (str, bytes, bool, int, float, tuple, list, np.dtype, Frozen)
 """What an attribute can be that names no function."""
 
 
+def _all(value: Any, kind: Any) -> TypeGuard[Sequence[Any]]:
+    """Whether it is a sequence of such."""
+    return isinstance(value, tuple | list) and all(isinstance(v, kind) for v in value)
+
+
 def _checked(a: Attr, value: Any) -> Any:
     """The attribute's value in its one spelling, or `IllTyped`."""
     if value is None:
@@ -301,9 +306,9 @@ def _checked(a: Attr, value: Any) -> Any:
             return value
         case "ints" if isinstance(value, int | np.integer):
             return (int(value),)
-        case "ints" if isinstance(value, tuple | list):
+        case "ints" if _all(value, int | np.integer):
             return tuple(int(v) for v in value)
-        case "floats" if isinstance(value, tuple | list):
+        case "floats" if _all(value, int | float | np.integer | np.floating):
             return tuple(float(v) for v in value)
         case "dtype":
             try:
@@ -314,7 +319,7 @@ def _checked(a: Attr, value: Any) -> Any:
             return value
         case "function" if not isinstance(value, _DATA):
             return value
-        case "functions" if isinstance(value, tuple | list):
+        case "functions" if _all(value, object) and not any(isinstance(v, _DATA) for v in value):
             return tuple(value)
         case _:
             pass

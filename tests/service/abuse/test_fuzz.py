@@ -32,6 +32,8 @@ APPLICATION = Application(LIMITS)
 CHOSEN = list(OPS.values())
 FAMILIAR = [op for op in CHOSEN if op.batching == "elementwise"]
 SHAPES = ((), (3,), (2, 3), (3, 3), (1, 3), (2, 2, 3), (0,), (1,))
+ATTRIBUTES = ("int", "ints", "str", "float", "floats", "bool", "function", "functions")
+"""What an attribute of the wrong kind may be."""
 KINDS = {FaultKind.UNREADABLE, FaultKind.INVALID, FaultKind.LIMIT, FaultKind.NOT_FOUND}
 
 
@@ -87,7 +89,7 @@ class Maker:
     def value(self, attr: Attr) -> Any:
         """A value for an attribute."""
         small = self.rng.integers(-3, 4)
-        match attr.kind if self.rng.random() < 0.95 else self.pick(("int", "ints", "str", "float")):
+        match attr.kind if self.rng.random() < 0.95 else self.pick(ATTRIBUTES):
             case "function" if self._made:
                 return self.pick(self._made[-3:])
             case "functions" if self._made:
@@ -97,9 +99,11 @@ class Maker:
             case "int":
                 return int(small)
             case "float":
-                return self.pick((0.5, -1.0, 0.0, 3, 1e300, float("nan")))
+                return self.pick((0.5, -1.0, 0.0, 3, 2**40, 1e300, float("nan")))
             case "ints":
                 return tuple(self.rng.integers(-2, 4, self.rng.integers(0, 4)).tolist())
+            case "floats":
+                return tuple(self.rng.normal(size=self.rng.integers(0, 4)).tolist())
             case _:
                 return self.pick(("ij,jk->ik", "sum", "", "reflect", "same", "f8", "x" * 99))
 
