@@ -25,8 +25,23 @@ def writes_in_place(step: Step) -> Callable[..., Any] | None:
     if op.into is not None and (not step.any_batched or op.batching == "elementwise"):
         into = op.into
         return lambda *args: into(site, args[-1], *args[:-1])
+    if op.name == "matmul":
+        return _rows_product(step)
     if op.reduces and op.name in _REDUCERS and not step.any_batched:
         return _reducer(op.name, site)
+    return None
+
+
+def _rows_product(step: Step) -> Callable[..., Any] | None:
+    """A matrix times a batch of vectors as one product of matrices, which the kernel makes of it too."""
+    ins, batched = step.site.ins, step.batched
+    if any(t.dtype != step.site.out.dtype for t in ins):
+        return None
+    ranks = (ins[0].rank, ins[1].rank)
+    if batched == (True, False) and ranks == (1, 2):
+        return np.matmul
+    if batched == (False, True) and ranks == (2, 1):
+        return lambda matrix, rows, out: np.matmul(rows, matrix.T, out)
     return None
 
 
