@@ -12,18 +12,41 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof_service.arrays import Array, Frozen, Shape, Type, type_of_array
+from gradproof_service.arrays import F64, Array, Frozen, Shape, Type, type_of, type_of_array
 from gradproof_service.diagnostic import NOWHERE, Location
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops import OPS
 from gradproof_service.ops.record import Attrs, Op, Site
 
-_ADD: Final = OPS["add"]
-_SUBTRACT: Final = OPS["subtract"]
-_MULTIPLY: Final = OPS["multiply"]
-_DIVIDE: Final = OPS["divide"]
 _PLAIN: Final[Attrs] = {}
 _NUMBERS: Final = (bool, int, float)
+_NUMBER: Final = type_of(F64)
+Plain = tuple[Site, dict[tuple[int, ...], int], Type]
+"""A site with operands and one output, its nodes so far, and the type it makes."""
+
+
+def _binary(op_name: str) -> tuple[Any, Any]:
+    """An operator with a value on its left, and with one on its right."""
+    op = OPS[op_name]
+
+    def forward(self: Value, other: Any) -> Value:
+        xp, mine = self.builder, self.type
+        kind = type(other)
+        if kind is Value:
+            its, v = other.type, other.id
+        elif kind is float and mine.dtype is F64:
+            its, v = _NUMBER, xp.number(other, F64)
+        else:
+            return xp.apply_op(op, (self, other), _PLAIN)
+        plain = xp.plain.get((op, mine, its))
+        if plain is None:
+            return xp.apply_op(op, (self, other), _PLAIN)
+        return xp.added(plain, (self.id, v))
+
+    def reverse(self: Value, other: Any) -> Value:
+        return self.builder.apply_op(op, (other, self), _PLAIN)
+
+    return forward, reverse
 
 
 class Value:
@@ -55,29 +78,10 @@ class Value:
     def __repr__(self) -> str:
         return f"%{self.id}: {self.type!r}"
 
-    def __add__(self, other: Any) -> Value:
-        return self.builder.apply_op(_ADD, (self, other), _PLAIN)
-
-    def __radd__(self, other: Any) -> Value:
-        return self.builder.apply_op(_ADD, (other, self), _PLAIN)
-
-    def __sub__(self, other: Any) -> Value:
-        return self.builder.apply_op(_SUBTRACT, (self, other), _PLAIN)
-
-    def __rsub__(self, other: Any) -> Value:
-        return self.builder.apply_op(_SUBTRACT, (other, self), _PLAIN)
-
-    def __mul__(self, other: Any) -> Value:
-        return self.builder.apply_op(_MULTIPLY, (self, other), _PLAIN)
-
-    def __rmul__(self, other: Any) -> Value:
-        return self.builder.apply_op(_MULTIPLY, (other, self), _PLAIN)
-
-    def __truediv__(self, other: Any) -> Value:
-        return self.builder.apply_op(_DIVIDE, (self, other), _PLAIN)
-
-    def __rtruediv__(self, other: Any) -> Value:
-        return self.builder.apply_op(_DIVIDE, (other, self), _PLAIN)
+    __add__, __radd__ = _binary("add")
+    __sub__, __rsub__ = _binary("subtract")
+    __mul__, __rmul__ = _binary("multiply")
+    __truediv__, __rtruediv__ = _binary("divide")
 
     def __pow__(self, other: Any) -> Value:
         return self.builder.apply("pow", self, other)
@@ -108,7 +112,13 @@ class Builder:
         self._first: list[int] = []
         self._locations: list[Location] = []
         self._names: dict[int, str] = {}
-        self._seen: dict[Any, int] = {}
+        self._columns = (self.types, self._sites, self._operands, self._first, self._locations)
+        self._seen: dict[Site, dict[tuple[int, ...], int]] = {}
+        """Nodes with operands by site, the first output of each by its operands."""
+        self._leaves: dict[Any, int] = {}
+        """Nodes without operands."""
+        self.plain: dict[tuple[Any, ...], Plain] = {}
+        """Sites of ops without attributes and with one output, by op and operand types."""
 
     def input(self, name: str, type: Type) -> Value:
         """Declare the next input; all inputs come before the first node."""
@@ -137,15 +147,15 @@ class Builder:
         frozen = Frozen(value)
         return Site(OPS["constant"], {"value": frozen}, (), (type_of_array(frozen.array),))
 
-    def _number(self, value: float, dtype: np.dtype[Any]) -> Value:
-        """`constant` of a Python number, made an array once; a zero each time, for 0.0 and -0.0 are one key."""
+    def number(self, value: float, dtype: np.dtype[Any]) -> int:
+        """The id of `constant` of a Python number, made an array once; a zero each time, for 0.0 and -0.0 are one key."""
         if not value:
-            return self.constant(value, dtype)
+            return self.constant(value, dtype).id
         key = (value, dtype)
-        found = self._seen.get(key)
+        found = self._leaves.get(key)
         if found is None:
-            self._seen[key] = found = self.constant(value, dtype).id
-        return self.value(found)
+            self._leaves[key] = found = self.constant(value, dtype).id
+        return found
 
     def zeros(self, type: Type) -> Value:
         """A constant zero of this type that takes no memory until it is used."""
@@ -168,11 +178,32 @@ class Builder:
 
     def add_once(self, site: Site, operands: tuple[int, ...], name: str = "") -> int:
         """Append the node unless an equal one stands already; the id of its first output."""
-        key = (site, operands) if operands else _leaf_key(site)
-        found = self._seen.get(key)
-        if found is None:
-            self._seen[key] = found = self.append(site, operands, name)
-        return found
+        free = len(self.types)
+        found = self._standing(site, operands, free)
+        return self.append(site, operands, name) if found == free else found
+
+    def _standing(self, site: Site, operands: tuple[int, ...], free: int) -> int:
+        """The first output of the equal node that stands already; else `free`, by which it is known from now on."""
+        if not operands:
+            return self._leaves.setdefault(_leaf_key(site), free)
+        seen = self._seen.get(site)
+        if seen is None:
+            seen = self._seen[site] = {}
+        return seen.setdefault(operands, free)
+
+    def added(self, plain: Plain, operands: tuple[int, ...]) -> Value:
+        """`add_once` of a node with operands and one output, as a value."""
+        site, seen, out = plain
+        types, sites, rows, firsts, locations = self._columns
+        free = len(types)
+        found = seen.setdefault(operands, free)
+        if found == free:
+            types.append(out)
+            sites.append(site)
+            rows.append(operands)
+            firsts.append(free)
+            locations.append(self.location)
+        return Value(self, found, out)
 
     def apply(self, op_name: str, *operands: Any, **attrs: Any) -> Any:
         """Apply an op: a `Value`, or a tuple of them when the op has several outputs."""
@@ -186,6 +217,10 @@ class Builder:
             ids.append(value.id)
             types.append(value.type)
         site = op.site(attrs, tuple(types))
+        if not attrs and len(site.outs) == 1 and ids:
+            plain = (site, self._seen.setdefault(site, {}), site.outs[0])
+            self.plain[(op, *types)] = plain
+            return self.added(plain, tuple(ids))
         first = self.add_once(site, tuple(ids))
         if len(site.outs) == 1:
             return Value(self, first, site.outs[0])
@@ -207,7 +242,7 @@ class Builder:
                 lifted.append(v)
             elif isinstance(v, _NUMBERS) and dtype is not None:
                 weak = np.result_type(dtype, v) if dtype.kind in "biu" else dtype
-                lifted.append(self._number(v, weak))
+                lifted.append(self.value(self.number(v, weak)))
             else:
                 lifted.append(self.constant(v))
         return lifted
@@ -218,6 +253,11 @@ class Builder:
             raise AttributeError(f"no op is called {name!r}")
 
         def emit(*operands: Any, **attrs: Any) -> Any:
+            if len(operands) == 1 and not attrs:
+                x = operands[0]
+                plain = self.plain.get((op, x.type)) if type(x) is Value else None
+                if plain is not None:
+                    return self.added(plain, (x.id,))
             return self.apply_op(op, operands, attrs)
 
         self.__dict__[name] = emit
@@ -258,7 +298,7 @@ class Builder:
         self._locations.extend([NOWHERE] * (len(self._sites) - len(self._locations)))
         self._names.update(graph.node_names)
         for site, args, first in zip(self._sites, self._operands, self._first, strict=True):
-            self._seen.setdefault((site, args) if args else _leaf_key(site), first)
+            self._standing(site, args, first)
         return ids
 
     def inline(self, graph: Graph, inputs: Sequence[Value]) -> list[Value]:
