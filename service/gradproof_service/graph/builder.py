@@ -12,85 +12,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof_service.arrays import F64, Array, Frozen, Shape, Type, type_of, type_of_array
+from gradproof_service.arrays import Array, Frozen, Shape, Type, type_of_array
 from gradproof_service.diagnostic import NOWHERE, Location
 from gradproof_service.graph.graph import Graph
+from gradproof_service.graph.value import Value
 from gradproof_service.ops import OPS
 from gradproof_service.ops.record import Attrs, Op, Site
 
-_PLAIN: Final[Attrs] = {}
 _NUMBERS: Final = (bool, int, float)
-_NUMBER: Final = type_of(F64)
 Plain = tuple[Site, dict[tuple[int, ...], int], Type]
 """A site with operands and one output, its nodes so far, and the type it makes."""
-
-
-def _binary(op_name: str) -> tuple[Any, Any]:
-    """An operator with a value on its left, and with one on its right."""
-    op = OPS[op_name]
-
-    def forward(self: Value, other: Any) -> Value:
-        xp, mine = self.builder, self.type
-        kind = type(other)
-        if kind is Value:
-            its, v = other.type, other.id
-        elif kind is float and mine.dtype is F64:
-            its, v = _NUMBER, xp.number(other, F64)
-        else:
-            return xp.apply_op(op, (self, other), _PLAIN)
-        plain = xp.plain.get((op, mine, its))
-        if plain is None:
-            return xp.apply_op(op, (self, other), _PLAIN)
-        return xp.added(plain, (self.id, v))
-
-    def reverse(self: Value, other: Any) -> Value:
-        return self.builder.apply_op(op, (other, self), _PLAIN)
-
-    return forward, reverse
-
-
-class Value:
-    """A handle on one value of the graph being built; arithmetic on it adds nodes."""
-
-    __slots__ = ("builder", "id", "type")
-    __array_ufunc__ = None  # numpy arrays on the left must defer to us
-
-    def __init__(self, builder: Builder, id: int, type: Type) -> None:
-        self.builder = builder
-        self.id = id
-        self.type = type
-
-    @property
-    def shape(self) -> Shape:
-        """Core shape: without any batch axis."""
-        return self.type.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The declared dtype."""
-        return self.type.dtype
-
-    @property
-    def rank(self) -> int:
-        """Number of core axes."""
-        return len(self.type.shape)
-
-    def __repr__(self) -> str:
-        return f"%{self.id}: {self.type!r}"
-
-    __add__, __radd__ = _binary("add")
-    __sub__, __rsub__ = _binary("subtract")
-    __mul__, __rmul__ = _binary("multiply")
-    __truediv__, __rtruediv__ = _binary("divide")
-
-    def __pow__(self, other: Any) -> Value:
-        return self.builder.apply("pow", self, other)
-
-    def __matmul__(self, other: Any) -> Value:
-        return self.builder.apply("matmul", self, other)
-
-    def __neg__(self) -> Value:
-        return self.builder.apply("negative", self)
 
 
 class Builder:
