@@ -122,8 +122,12 @@ class Builder:
             seen = self._seen[site] = {}
         return seen.setdefault(operands, free)
 
-    def added(self, plain: Plain, operands: tuple[int, ...]) -> Value:
-        """`add_once` of a node with operands and one output, as a value."""
+    def known(self, site: Site) -> Plain:
+        """What `added` needs of a site with operands and one output."""
+        return site, self._seen.setdefault(site, {}), site.outs[0]
+
+    def added(self, plain: Plain, operands: tuple[int, ...]) -> int:
+        """`add_once` of a node with operands, one output and no name."""
         site, seen, out = plain
         types, sites, rows, firsts, locations = self._columns
         free = len(types)
@@ -134,7 +138,7 @@ class Builder:
             rows.append(operands)
             firsts.append(free)
             locations.append(self.location)
-        return Value(self, found, out)
+        return found
 
     def apply(self, op_name: str, *operands: Any, **attrs: Any) -> Any:
         """Apply an op: a `Value`, or a tuple of them when the op has several outputs."""
@@ -149,9 +153,8 @@ class Builder:
             types.append(value.type)
         site = op.site(attrs, tuple(types))
         if not attrs and len(site.outs) == 1 and ids:
-            plain = (site, self._seen.setdefault(site, {}), site.outs[0])
-            self.plain[(op, *types)] = plain
-            return self.added(plain, tuple(ids))
+            self.plain[(op, *types)] = plain = self.known(site)
+            return Value(self, self.added(plain, tuple(ids)), site.outs[0])
         first = self.add_once(site, tuple(ids))
         if len(site.outs) == 1:
             return Value(self, first, site.outs[0])
@@ -188,7 +191,7 @@ class Builder:
                 x = operands[0]
                 plain = self.plain.get((op, x.type)) if type(x) is Value else None
                 if plain is not None:
-                    return self.added(plain, (x.id,))
+                    return Value(self, self.added(plain, (x.id,)), plain[2])
             return self.apply_op(op, operands, attrs)
 
         self.__dict__[name] = emit

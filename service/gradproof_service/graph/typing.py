@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any, cast
 
 import numpy as np
 
 from gradproof_service.arrays import COMPUTED, Array, Type, short_dtype, type_of
-from gradproof_service.diagnostic import Fault, FaultKind, Finding, Location, Severity
-from gradproof_service.graph.builder import Builder, Value
+from gradproof_service.diagnostic import NOWHERE, Fault, FaultKind, Finding, Location, Severity
+from gradproof_service.graph.builder import Builder, Plain, Value
 from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
 from gradproof_service.graph.program import FunctionRef, Input, Program, Stated
@@ -155,47 +156,60 @@ def _type_function(typing: Typing, index: int, types: tuple[Type, ...], depth: i
         i.dtype in (None, t.dtype) for i, t in zip(function.inputs, types, strict=True)
     )
     ids.extend(xp.constant(np.asarray(c)).id for c in function.constants)
+    alike = len(ids) == len(xp.types)
+    """Values so far have the numbers that they were sent with: none was ill typed or equal to another."""
     origins = [-1] * xp.node_count
     sites: list[Site | None] = [None] * len(function.ops)
     typing.sites.setdefault(index, sites)
-    known: dict[Any, Site] = {}
-    known_types = xp.types
-    for node, (name, operands) in enumerate(zip(function.ops, function.operands, strict=True)):
-        count = function.counts[node] if function.counts else 1
-        args = tuple([ids[v] for v in operands])
-        if None in args:
-            ids.extend([None] * count)
-            continue
-        placed = cast("tuple[int, ...]", args)
-        ins = tuple([known_types[a] for a in placed])
-        key = (name, id(function.attrs[node]), ins)
-        site = known.get(key)
+    known: dict[Any, Plain] = {}
+    """Sites with operands and one output, by op, attributes and operand types."""
+    known_types, names, stated = xp.types, function.names, function.stated
+    type_at = known_types.__getitem__
+    columns = zip(
+        function.ops, function.operands, function.attrs, function.counts or repeat(1),
+        chain(function.locations, repeat(NOWHERE)), strict=False,
+    )  # fmt: skip
+    for node, (name, operands, attrs, count, place) in enumerate(columns):
+        placed = operands
+        if not alike:
+            args = tuple([ids[v] for v in operands])
+            if None in args:
+                ids.extend([None] * count)
+                continue
+            placed = cast("tuple[int, ...]", args)
+        ins = tuple(map(type_at, placed))
+        key = (name, id(attrs), count, ins)
+        plain = known.get(key)
         try:
-            if site is None:
-                site = node_site(typing, name, function.attrs[node], ins, count, depth)
-                if site.op.batching != "run":
-                    known[key] = site
-            elif len(site.outs) != count:
-                raise _other_count(site, count)
+            if plain is not None:
+                site = plain[0]
+            else:
+                site = node_site(typing, name, attrs, ins, count, depth)
+                if count == 1 and placed and site.op.batching != "run":
+                    known[key] = plain = xp.known(site)
             sites[node] = site
-            if function.stated:
+            if stated:
                 for v, out in enumerate(site.outs, len(ids)):
-                    hold(function.stated.get(v), out, as_declared)
+                    hold(stated.get(v), out, as_declared)
         except IllTyped as e:
             if e.code:
-                label = function.names.get(node, "")
-                place = function.location(node)
+                label = names.get(node, "")
                 typing.findings.append(ill_typed(e, name, node, label, function.name, place))
             ids.extend([None] * count)
+            alike = False
             continue
-        xp.location = function.location(node)
-        first = xp.add_once(site, placed, function.names.get(node, ""))
-        if count == 1:
+        xp.location = place
+        free = len(known_types)
+        if plain is not None and node not in names:
+            first = xp.added(plain, placed)
             ids.append(first)
         else:
+            first = xp.add_once(site, placed, names.get(node, ""))
             ids.extend(range(first, first + count))
-        if xp.node_count > len(origins):
+        if first == free:
             origins.append(node)
+        else:
+            alike = False
     if len(typing.findings) > before or any(ids[v] is None for v in function.outputs):
         return None
     values = [
@@ -217,7 +231,7 @@ def node_site(
         attrs = {k: _callees(typing, v, depth) for k, v in attrs.items()}
     site = op.site(attrs, ins)
     if len(site.outs) != count:
-        raise _other_count(site, count)
+        raise IllTyped("GP002", f"gives {len(site.outs)} outputs, the program says {count}")
     for out in site.outs:
         if out.size > typing.limits.elements:
             raise IllTyped(
@@ -226,10 +240,6 @@ def node_site(
                 f"the limit is {typing.limits.elements:.3g}",
             )
     return site
-
-
-def _other_count(site: Site, count: int) -> IllTyped:
-    return IllTyped("GP002", f"gives {len(site.outs)} outputs, the program says {count}")
 
 
 def hold(stated: Stated | None, found: Type, as_declared: bool) -> None:

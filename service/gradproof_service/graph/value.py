@@ -33,7 +33,7 @@ def _binary(op_name: str) -> tuple[Any, Any]:
         plain = xp.plain.get((op, mine, its))
         if plain is None:
             return xp.apply_op(op, (self, other), _PLAIN)
-        return xp.added(plain, (self.id, v))
+        return Value(xp, xp.added(plain, (self.id, v)), plain[2])
 
     def reverse(self: Value, other: Any) -> Value:
         return self.builder.apply_op(op, (other, self), _PLAIN)
