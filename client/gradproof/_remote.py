@@ -13,19 +13,15 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.message import Message
-from gradproof_proto.blobs import MESSAGE_LIMIT, MESSAGE_ROOM, blob_ref, chunks, move_in, move_out
-from gradproof_proto.v1 import (
-    blob_pb2,
-    blob_pb2_grpc,
-    catalogue_pb2_grpc,
-    derivative_pb2_grpc,
-)
+from gradproof_proto.blobs import MESSAGE_LIMIT, MESSAGE_ROOM, blob_ref, move_in, move_out
 from gradproof_proto.v1 import catalogue_pb2 as cat
+from gradproof_proto.v1 import catalogue_pb2_grpc, derivative_pb2_grpc
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import derivative_pb2 as der
 from gradproof_proto.v1 import program_pb2 as pb
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from gradproof._blobs import Blobs
 from gradproof._channel import Security, open_channel
 from gradproof._errors import (
     AccessError,
@@ -67,7 +63,7 @@ class RemoteTransport:
         self._channel = open_channel(address, security)
         self._derivatives: Any = derivative_pb2_grpc.DerivativeServiceStub(self._channel)
         self._catalogue: Any = catalogue_pb2_grpc.CatalogueServiceStub(self._channel)
-        self._blobs: Any = blob_pb2_grpc.BlobServiceStub(self._channel)
+        self._blobs = Blobs(self._channel, self._told)
         self._health: Any = health_pb2_grpc.HealthStub(self._channel)
         try:
             self.health(timeout_s=connect_timeout_s)
@@ -101,7 +97,7 @@ class RemoteTransport:
         call = self._derivatives.CheckSuite(sent, timeout=timeout_s)
         try:
             while (answer := self._told(lambda: next(call, None))) is not None:
-                move_in(answer, self._get)
+                move_in(answer, self._blobs.get)
                 yield answer
         finally:
             call.cancel()
@@ -115,7 +111,7 @@ class RemoteTransport:
         call = self._derivatives.Probe(iter(outbox.get, None), timeout=timeout_s)
         try:
             while (said := self._told(lambda: next(call, None))) is not None:
-                move_in(said, self._get)
+                move_in(said, self._blobs.get)
                 if said.WhichOneof("message") == "report":
                     return said.report
                 outbox.put(self.fitted(der.ProbeRequest(answer=answer(said.ask))))
@@ -158,7 +154,7 @@ class RemoteTransport:
         """A stream of its own on this connection."""
         from gradproof._session.remote_link import RemoteLink
 
-        return RemoteLink(self._channel, self.fitted, self._get, self._told)
+        return RemoteLink(self._channel, self.fitted, self._blobs.get, self._told)
 
     def health(self, *, timeout_s: float | None = None) -> str:
         """`serving` or `not serving`; raises `ServiceUnavailable` when nobody answers in time."""
@@ -193,7 +189,7 @@ class RemoteTransport:
             # a blob was forgotten between being put and being used
             sent = self.fitted(request)
             answer = self._told(lambda: rpc(sent, timeout=timeout_s))
-        move_in(answer, self._get)
+        move_in(answer, self._blobs.get)
         return answer
 
     def fitted(self, request: Answer) -> Answer:
@@ -218,19 +214,8 @@ class RemoteTransport:
                 f"request: it has {copy.ByteSize()} bytes without its tensors and its program, the "
                 f"limit is {MESSAGE_LIMIT}; send fewer claims or cases at once"
             )
-        self._put_missing(contents)
+        self._blobs.put_missing(contents)
         return copy
-
-    def _put_missing(self, contents: dict[bytes, bytes]) -> None:
-        asked = blob_pb2.FindMissingBlobsRequest(sha256=list(contents))
-        missing = self._told(lambda: self._blobs.FindMissingBlobs(asked)).missing_sha256
-        for digest in missing:
-            content = contents[digest]
-            self._told(lambda content=content: self._blobs.PutBlob(_upload(content)))
-
-    def _get(self, blob: pb.BlobRef) -> bytes:
-        asked = blob_pb2.GetBlobRequest(sha256=blob.sha256)
-        return self._told(lambda: b"".join(part.chunk for part in self._blobs.GetBlob(asked)))
 
     def _told(self, work: Callable[[], Result]) -> Result:
         """The result of a call, its failure as one of our exceptions."""
@@ -264,14 +249,6 @@ class RemoteTransport:
             f"{self.address}: no gradproof service answers there; start one with `gradproof serve`, "
             "or leave the address out to compute in this process"
         )
-
-
-def _upload(content: bytes) -> Iterator[blob_pb2.PutBlobRequest]:
-    blob = blob_ref(content)
-    header = blob_pb2.BlobHeader(sha256=blob.sha256, size_bytes=blob.size_bytes)
-    yield blob_pb2.PutBlobRequest(header=header)
-    for chunk in chunks(content):
-        yield blob_pb2.PutBlobRequest(chunk=chunk)
 
 
 def _code(error: Any) -> grpc.StatusCode:

@@ -22,8 +22,6 @@ MESSAGE_ROOM: Final = MESSAGE_LIMIT - (64 << 10)
 """Bytes up to which a message is sent as it is; the rest is for framing."""
 TENSOR_LIMIT: Final = 1 << 20
 """Bytes of elements above which a tensor leaves a message that is too large."""
-CHUNK: Final = 1 << 20
-"""Bytes of one chunk of a blob."""
 
 _HOLDERS: Final = frozenset(
     descriptor.full_name for descriptor in (pb.Tensor.DESCRIPTOR, pb.Constant.DESCRIPTOR)
@@ -103,9 +101,3 @@ def resolved(program: pb.Program, get: Callable[[pb.BlobRef], bytes]) -> pb.Prog
             if start + size <= constant.blob.size_bytes:
                 constant.data = bytes(get(constant.blob)[start : start + size])
     return copy
-
-
-def chunks(content: bytes) -> Iterator[bytes]:
-    """The bytes in pieces of at most `CHUNK`; none for empty bytes."""
-    for start in range(0, len(content), CHUNK):
-        yield content[start : start + CHUNK]

@@ -5,21 +5,23 @@ Large ones lie in shared memory, so that a worker is given them and not a copy.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-from gradproof_proto.blobs import CHUNK, blob_ref
+from gradproof_proto.blob_stream import chunks
+from gradproof_proto.blobs import blob_ref
 from gradproof_proto.v1 import program_pb2 as pb
 
 from gradproof_service.diagnostic import Fault, FaultKind
 from gradproof_service.graph.limits import DEFAULT_LIMITS
-from gradproof_service.server.shared import Arriving, SharedBytes
+from gradproof_service.server.shared import SharedBytes, Spare
 
 SHARED: Final = 1 << 20
 """Bytes from which a blob lies in shared memory; below, its descriptor would cost more than a copy."""
+SPARE: Final = 64 << 20
+"""Bytes of memory that are made ready for the next large blob, at most."""
 
 Held = bytes | SharedBytes
 
@@ -41,6 +43,8 @@ class BlobStore:
         self._held = 0
         self._arriving = 0
         self._lock = threading.Lock()
+        self.spare = Spare(min(SPARE, limit_bytes // 8))
+        """Where the next large blob may arrive."""
 
     @property
     def held_bytes(self) -> int:
@@ -136,77 +140,14 @@ class BlobStore:
                 self._held -= size_of(forgotten)
 
 
-class Upload:
-    """One blob on its way in: bytes in order, kept only when they are what the header said."""
-
-    def __init__(self, store: BlobStore, sha256: bytes, size_bytes: int) -> None:
-        check_digest(sha256)
-        store.check_size(size_bytes)
-        self.sha256 = sha256
-        self._size = size_bytes
-        self._store = store
-        self._digest = hashlib.sha256()
-        self._came = 0
-        self._shared = Arriving() if size_bytes >= SHARED else None
-        self._parts = bytearray()
-
-    def write(self, chunk: bytes) -> None:
-        """The next bytes; raises `Fault` for more than were announced."""
-        self.expect(chunk)
-        self.hold(chunk)
-        self.hash(chunk)
-
-    def expect(self, chunk: bytes) -> None:
-        """The first part of `write`: count the bytes. The two others may run beside each other, in threads."""
-        came = self._came + len(chunk)
-        if came > self._size:
-            raise _unlike(self._size, came, "or more")
-        self._store.reserve(len(chunk))
-        self._came = came
-
-    def hold(self, chunk: bytes) -> None:
-        """Put the bytes behind those that came before."""
-        if self._shared is None:
-            self._parts += chunk
-        else:
-            self._shared.write(chunk)
-
-    def hash(self, chunk: bytes) -> None:
-        """Take the bytes into the digest."""
-        self._digest.update(chunk)
-
-    def finish(self) -> pb.BlobRef:
-        """Keep the blob; raises `Fault` when the bytes do not match the header."""
-        if self._came != self._size:
-            raise _unlike(self._size, self._came, "")
-        if self._digest.digest() != self.sha256:
-            raise Fault(
-                FaultKind.UNREADABLE,
-                "blob: its bytes do not have the SHA-256 of its header; put it again",
-                field_path="header.sha256",
-            )
-        whole = self._shared.whole(self._size) if self._shared is not None else bytes(self._parts)
-        self._store.keep(self.sha256, whole)
-        return pb.BlobRef(sha256=self.sha256, size_bytes=self._size)
-
-    def close(self) -> None:
-        """Let go of the bytes, kept or not."""
-        self._store.release(self._came)
-        self._came = self._size = 0
-        self._shared = None
-        self._parts = bytearray()
-
-
 def size_of(content: Held) -> int:
     """Bytes of a blob."""
     return len(content) if isinstance(content, bytes) else content.size
 
 
-def pieces(content: Held) -> Iterator[bytes]:
+def pieces(content: Held) -> Iterator[memoryview]:
     """The bytes in chunks as they travel; none for empty bytes."""
-    whole = content if isinstance(content, bytes) else content.view
-    for start in range(0, len(whole), CHUNK):
-        yield bytes(whole[start : start + CHUNK])
+    return chunks(content if isinstance(content, bytes) else content.view)
 
 
 def absent(blob: pb.BlobRef) -> Fault:
@@ -235,12 +176,3 @@ def check_digest(sha256: bytes) -> None:
             f"blob: expected a SHA-256 of 32 bytes, {len(sha256)} came; name the blob by its digest",
             field_path="sha256",
         )
-
-
-def _unlike(announced: int, came: int, more: str) -> Fault:
-    shown = f"{came} {more}".strip()
-    return Fault(
-        FaultKind.UNREADABLE,
-        f"blob: its header announces {announced} bytes, {shown} came; put it again",
-        field_path="chunk",
-    )

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import grpc
 from gradproof_proto.blobs import MESSAGE_LIMIT
-from gradproof_proto.v1 import blob_pb2, blob_pb2_grpc, session_pb2, session_pb2_grpc
+from gradproof_proto.v1 import session_pb2, session_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
 from gradproof_service.server.address import Address, AddressError, check_free, parse_address
-from gradproof_service.server.blob_servicer import BlobServicer
+from gradproof_service.server.blob_servicer import BLOBS, blob_handlers
 from gradproof_service.server.blobs import BlobStore
 from gradproof_service.server.compute import WorkerCompute
 from gradproof_service.server.forgiving import Forgiving
@@ -38,7 +38,7 @@ from gradproof_service.server.workers.size import available_cores
 SERVICES: Final = (
     DERIVATIVES,
     CATALOGUE,
-    blob_pb2.DESCRIPTOR.services_by_name["BlobService"].full_name,
+    BLOBS,
     session_pb2.DESCRIPTOR.services_by_name["SessionService"].full_name,
 )
 
@@ -154,9 +154,8 @@ class GrpcServer:
         )
         compute = WorkerCompute(self.pool, self.blobs, self._configuration.workers.cross_check)
         calls = Calls(compute, self.blobs, self._limits)
-        server.add_generic_rpc_handlers(handlers(calls))
+        server.add_generic_rpc_handlers((*handlers(calls), blob_handlers(calls)))
         own: Any = Forgiving(server)
-        blob_pb2_grpc.add_BlobServiceServicer_to_server(BlobServicer(calls), own)
         self.sessions = SessionServicer(calls)
         self._servicers.append(self.sessions)
         session_pb2_grpc.add_SessionServiceServicer_to_server(self.sessions, own)

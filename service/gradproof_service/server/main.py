@@ -17,9 +17,12 @@ from gradproof_service.server.security.files import SecretError
 from gradproof_service.server.settings.configuration import Configuration
 from gradproof_service.server.settings.read import ConfigurationError, read_configuration
 from gradproof_service.server.workers.nursery import NurseryError
+from gradproof_service.transforms.plans.memory import keep_freed_memory
 
 USAGE: Final = 2
 FAILED: Final = 4
+KEPT_BYTES: Final = 64 << 20
+"""Freed memory that the process keeps: messages come and go, and new pages for each would be half of the work on them."""
 
 
 def serve(file: Path | None = None, said: Sequence[tuple[str, str, str]] = ()) -> int:
@@ -31,6 +34,7 @@ def serve(file: Path | None = None, said: Sequence[tuple[str, str, str]] = ()) -
     try:
         configuration = read_configuration(file, os.environ, said)
         set_up(configuration.operation.log_format)
+        keep_freed_memory(KEPT_BYTES)
         listen = configuration.listen
         encrypted = bool(configuration.tls.certificate)
         where = parse_address(

@@ -6,6 +6,7 @@ import contextlib
 import mmap
 import os
 import tempfile
+import threading
 
 
 class Arriving:
@@ -13,11 +14,11 @@ class Arriving:
 
     __slots__ = ("_descriptor",)
 
-    def __init__(self) -> None:
-        """Raises `OSError` when there is no descriptor."""
-        self._descriptor = _anonymous()
+    def __init__(self, descriptor: int = -1) -> None:
+        """In the memory of this descriptor, new memory by default; raises `OSError` when there is no descriptor."""
+        self._descriptor = _anonymous() if descriptor < 0 else descriptor
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: bytes | memoryview) -> None:
         """The next bytes; other threads run meanwhile. Raises `OSError` when there is no memory."""
         left = memoryview(piece)
         while left:
@@ -25,12 +26,68 @@ class Arriving:
 
     def whole(self, size: int) -> SharedBytes:
         """The memory, to be read from now on."""
+        os.ftruncate(self._descriptor, size)
         descriptor, self._descriptor = self._descriptor, -1
         return SharedBytes(descriptor, size)
 
     def __del__(self) -> None:
         if getattr(self, "_descriptor", -1) >= 0:
             os.close(self._descriptor)
+
+
+class Spare:
+    """Memory whose pages the system has given already: a page's first touch costs twice what it takes to fill it.
+
+    There is none before the first large piece has come, and never more than `most_bytes`. May be used from several threads.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._size = 0
+        self._descriptor = -1
+        self._lock = threading.Lock()
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that are ready."""
+        return self._size
+
+    def take(self, size: int) -> Arriving:
+        """Memory for `size` bytes, ready when it is there and not far too large; raises `OSError` as `Arriving` does."""
+        with self._lock:
+            if not self._size or size < self._size // 2:
+                return Arriving()
+            descriptor, self._descriptor, self._size = self._descriptor, -1, 0
+        return Arriving(descriptor)
+
+    def prepare(self, size: int) -> None:
+        """Make as much ready when nothing is; takes about 0.3 ms for each MiB, and does nothing when there is no memory."""
+        size = min(size, self._most)
+        if self._size or size <= 0:
+            return
+        with contextlib.suppress(OSError):
+            descriptor = _anonymous()
+            try:
+                os.posix_fallocate(descriptor, 0, size)
+            except OSError:
+                os.close(descriptor)
+                raise
+            with self._lock:
+                if not self._size:
+                    descriptor, self._descriptor, self._size = -1, descriptor, size
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def drop(self) -> None:
+        """Give it back to the system."""
+        with self._lock:
+            descriptor, self._descriptor, self._size = self._descriptor, -1, 0
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_lock"):
+            self.drop()
 
 
 class SharedBytes:

@@ -13,7 +13,8 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from gradproof_proto.blobs import blob_ref, chunks
+from gradproof_proto.blob_stream import chunks
+from gradproof_proto.blobs import blob_ref
 from gradproof_proto.v1 import blob_pb2, blob_pb2_grpc, derivative_pb2_grpc
 from gradproof_proto.v1 import derivative_pb2 as der
 from gradproof_proto.v1 import program_pb2 as pb
@@ -199,7 +200,7 @@ def test_code_disguised_as_data_is_refused(form: str, service: Service) -> None:
     with service.channel() as channel:
         blobs = blob_pb2_grpc.BlobServiceStub(channel)
         parts = [blob_pb2.PutBlobRequest(header=blob_pb2.BlobHeader(sha256=blob.sha256, size_bytes=blob.size_bytes))]  # fmt: skip
-        blobs.PutBlob(iter([*parts, *(blob_pb2.PutBlobRequest(chunk=c) for c in chunks(content))]), timeout=30)  # fmt: skip
+        blobs.PutBlob(iter([*parts, *(blob_pb2.PutBlobRequest(chunk=bytes(c)) for c in chunks(content))]), timeout=30)  # fmt: skip
         stub = derivative_pb2_grpc.DerivativeServiceStub(channel)
         requests = [
             der.EvaluateRequest(program=cubic(), point=[pb.NamedTensor(name="x", tensor=given)])

@@ -7,7 +7,8 @@ import hashlib
 import pytest
 from gradproof_proto.v1 import program_pb2 as pb
 from gradproof_service.diagnostic import Fault, FaultKind
-from gradproof_service.server.blobs import BlobStore, Upload
+from gradproof_service.server.blobs import BlobStore
+from gradproof_service.server.uploads import Upload
 
 
 def test_the_least_recently_used_is_forgotten_first() -> None:
@@ -41,13 +42,14 @@ def test_what_cannot_fit_is_refused() -> None:
     with pytest.raises(Fault, match="the limit is 30"):
         Upload(store, bytes(32), 31)
     first, second = (Upload(store, bytes(32), 20) for _ in range(2))
-    first.write(bytes(20))
+    first.expect(bytes(20))
     with pytest.raises(Fault, match="too many blobs arrive at once"):
-        second.write(bytes(20))
+        second.expect(bytes(20))
     first.close()
-    second.write(bytes(20))
+    second.expect(bytes(20))
     second.close()
     third = Upload(store, hashlib.sha256(b"z" * 30).digest(), 30)
+    third.expect(b"z" * 30)
     third.write(b"z" * 30)
     assert third.finish().size_bytes == 30
     third.close()

@@ -136,6 +136,46 @@ def test_blobs_come_back_as_they_went(channel: grpc.Channel) -> None:
     assert max(map(len, parts)) == 1 << 20
 
 
+@pytest.mark.parametrize("sizes", [(3 << 20,), (1, 0, 70_000, 1 << 20, 5, 2 << 20), (100,) * 300])
+def test_a_blob_is_its_chunks_however_it_was_cut(
+    sizes: tuple[int, ...], channel: grpc.Channel
+) -> None:
+    """Twice in a row, so that the second one arrives in memory that was made ready after the first."""
+    blobs = blob_pb2_grpc.BlobServiceStub(channel)
+    for _ in range(2):
+        cut = [os.urandom(size) for size in sizes]
+        content = b"".join(cut)
+        digest = hashlib.sha256(content).digest()
+        header = blob_pb2.BlobHeader(sha256=digest, size_bytes=len(content))
+        sent = (blob_pb2.PutBlobRequest(chunk=chunk) for chunk in cut)
+        blobs.PutBlob(iter([blob_pb2.PutBlobRequest(header=header), *sent]), timeout=20)
+        back = blobs.GetBlob(blob_pb2.GetBlobRequest(sha256=digest), timeout=20)
+        assert b"".join(part.chunk for part in back) == content
+
+
+def test_a_stream_of_a_blob_in_another_order_is_refused(channel: grpc.Channel) -> None:
+    """A chunk before the header, a second header, and bytes that are no message: one sentence each, and nothing is kept."""
+    digest = hashlib.sha256(b"abc").digest()
+    header = blob_pb2.PutBlobRequest(header=blob_pb2.BlobHeader(sha256=digest, size_bytes=3))
+    first = header.SerializeToString()
+    chunk = blob_pb2.PutBlobRequest(chunk=b"abc").SerializeToString()
+    call = channel.stream_unary("/gradproof.v1.BlobService/PutBlob")
+    for parts, part in (
+        ([chunk], "a header first"),
+        ([], "a header first"),
+        ([first, first, chunk], "a chunk"),
+        ([first, chunk[:-1]], "expected a message"),
+        ([first, chunk, chunk], "announces 3"),
+    ):
+        with pytest.raises(grpc.RpcError) as caught:
+            call(iter(parts), timeout=5)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert part in caught.value.details()
+    asked = blob_pb2.FindMissingBlobsRequest(sha256=[digest])
+    blobs = blob_pb2_grpc.BlobServiceStub(channel)
+    assert list(blobs.FindMissingBlobs(asked, timeout=5).missing_sha256) == [digest]
+
+
 @pytest.mark.parametrize(
     ("content", "digest", "size", "code", "part"),
     [

@@ -59,8 +59,8 @@ class Arena:
         self._free.setdefault(len(raw), []).append(raw)
 
 
-def keep_freed_memory() -> bool:
-    """Tell the C library to keep big freed blocks for the next array; True when it could be told.
+def keep_freed_memory(most_bytes: int = 2**31 - 1) -> bool:
+    """Tell the C library to keep this much freed memory for the next array; True when it could be told.
 
     By default glibc gives every array of 128 KiB and more back to the system, and the next one pays
     for its pages again: up to twice the time of a NumPy program. For a process's start; glibc only.
@@ -69,4 +69,4 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    return bool(mallopt(_MMAP_THRESHOLD, 32 << 20)) and bool(mallopt(_TRIM_THRESHOLD, 2**31 - 1))
+    return bool(mallopt(_MMAP_THRESHOLD, 32 << 20)) and bool(mallopt(_TRIM_THRESHOLD, most_bytes))
