@@ -69,6 +69,14 @@ class _Backs(dict[tuple[Site, tuple[bool, ...]], Back | None]):
         return found
 
 
+class _Wholes(dict[Site, Back | None]):
+    """The same with every operand active."""
+
+    def __missing__(self, site: Site) -> Back | None:
+        self[site] = found = _Backs()[site, (True,) * len(site.ins)]
+        return found
+
+
 class Sweep:
     """Value and gradient of one scalar output, made ready for many points.
 
@@ -85,15 +93,18 @@ class Sweep:
         self._out = graph.outputs[out]
         self._operands = graph.operands
         self._forwards = list(map(_Forwards().__getitem__, graph.sites))
-        active = [False] * count
-        for i in wrt:
-            active[i] = True
-        known = _Backs()
+        passive = set(range(count)).difference(wrt)
+        """Values that do not depend on `wrt`; few, so that most nodes are looked up by their site alone."""
+        whole, partly = _Wholes(), _Backs()
         self._backs: list[Back | None] = []
-        for site, operands in zip(graph.sites, graph.operands, strict=True):
-            back = known[site, tuple([active[v] for v in operands])]
+        for v, (site, operands) in enumerate(zip(graph.sites, graph.operands, strict=True), count):
+            if passive.isdisjoint(operands):
+                back = whole[site]
+            else:
+                back = partly[site, tuple([u not in passive for u in operands])]
             self._backs.append(back)
-            active.append(back is not None)
+            if back is None:
+                passive.add(v)
 
     def __call__(
         self, point: Sequence[float], tick: Tick = no_tick
