@@ -13,6 +13,7 @@ import numpy as np
 from gradproof_service.arrays import BOOL, INTEGERS, Array, Type
 from gradproof_service.ops.calling import (
     as_tuple,
+    at_point,
     listed,
     no_sample,
     single,
@@ -79,8 +80,8 @@ def _run_cond(s: Site, chooser: Array, *xs: Array, run: Any) -> Any:
     picks = [_branch(c, len(branches)) for c in chooser]
     if len(set(picks)) == 1:
         return single(run(branches[picks[0]], xs))
-    rows = [run(branches[p], [x[b : b + 1] for x in xs]) for b, p in enumerate(picks)]
-    return single([np.concatenate([r[o][:1] for r in rows]) for o in range(len(s.outs))])
+    rows = [run(branches[p], at_point(s, (chooser, *xs), b)[1:]) for b, p in enumerate(picks)]
+    return single([np.stack([r[o] for r in rows]) for o in range(len(s.outs))])
 
 
 def _branch(chooser: Array, count: int) -> int:

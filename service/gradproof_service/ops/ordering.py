@@ -1,7 +1,7 @@
 """`after`: a value that is read only once another is known. No part of the catalogue: transforms alone write it.
 
 A value computed a second time is worth its work only when it is computed late. Behind an `after` it is
-another node than the first, which nothing merges, and no order of running can bring it forward. XLA has
+another node than the first, which nothing merges, and no order of running can bring it forward; so it is with its tangent. XLA has
 the same in its optimization barrier, by which `jax.checkpoint` keeps its recomputations apart.
 """
 
@@ -21,6 +21,6 @@ def _infer_after(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Any:
 AFTER: Final = Op(
     "after", "x itself, not before z is known", "y = x;  dy = dx",
     _infer_after, lambda s, x, z: x, lambda d: no_sample(), (2, 2),
-    jvp=(lambda xp, s, xs, ys, t: t, None), vjp=(lambda xp, s, xs, ys, c: c, None),
+    jvp=(lambda xp, s, xs, ys, t: xp.apply_op(AFTER, (t, xs[1]), {}), None), vjp=(lambda xp, s, xs, ys, c: c, None),
     linear=(0,), analytic=True, batching="first", ulps=0.0, moves="order",
 )  # fmt: skip

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol, TypeGuard, cast
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeGuard, cast
 
 import numpy as np
 
@@ -53,6 +53,16 @@ class Lands:
 
     places: Array
     x: Array
+
+
+class Keeps(NamedTuple):
+    """What a kernel remembers while it runs, besides operands, results and what the functions it calls hold."""
+
+    copies: int
+    types: tuple[Type, ...]
+    """So many arrays of each of these types at once, at most."""
+    operands: range
+    """They carry the batch axis when one of these operands does."""
 
 
 class Site:
@@ -214,6 +224,10 @@ class Op:
     scalar: str = ""
     """The op on Python floats as an expression in {0}, {1}: the same number as the kernel within
     `ulps`, or an ArithmeticError or ValueError where only NumPy knows the answer (inf, NaN)."""
+    keeps: Callable[[Site], Keeps] | None = None
+    """What the kernel remembers while it runs; None: nothing."""
+    times: Callable[[Site, str], float] | None = None
+    """How often the function runs that the attribute of this name holds; None: once."""
     cost: Callable[[Site], float] | None = None
     """Floating operations of one evaluation; None: the number of output elements."""
     source: str = "calculus"

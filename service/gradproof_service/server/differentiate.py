@@ -17,13 +17,19 @@ from gradproof_service.graph.emit import emit
 from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.limits import Limits
 from gradproof_service.graph.program import Program
-from gradproof_service.server.cost import judge_cost, live_elements
+from gradproof_service.server.cost import judge_cost
 from gradproof_service.transforms import derivative_graph as whole
 from gradproof_service.transforms.evaluate import Tick, batch_of
 from gradproof_service.transforms.forward import jvp
-from gradproof_service.transforms.jacobian import Linearization, Mode, hessian, hvp, jacobian
+from gradproof_service.transforms.jacobian import (
+    Linearization,
+    Mode,
+    hessian,
+    hvp_within,
+    jacobian,
+    reverse_within,
+)
 from gradproof_service.transforms.planned import planned
-from gradproof_service.transforms.recompute import lightest
 from gradproof_service.transforms.reverse import vjp
 
 SCALAR: Final = (Kind.GRADIENT, Kind.HESSIAN, Kind.HVP)
@@ -196,8 +202,8 @@ def _judge_rows(asked: Wanted, sizes: Sequence[int]) -> None:
 
 def _linearized(graph: Graph, point: list[Array], asked: Wanted, tick: Tick) -> Linearization:
     return jacobian(
-        graph, point, asked.wrt, asked.outs, asked.mode,
-        run=lambda g, xs: planned(g, xs, tick=tick),
+        graph, point, asked.wrt, asked.outs, asked.mode, tick=tick,
+        run=lambda g, xs: planned(g, xs, tick=tick), most=asked.limits.live_elements,
     )  # fmt: skip
 
 
@@ -225,7 +231,11 @@ def _hessian(graph: Graph, point: list[Array], asked: Wanted, tick: Tick) -> lis
     return [
         Block(asked.kind, graph.output_names[o], graph.inputs[a], block, graph.inputs[b])
         for o in asked.outs
-        for a, row in zip(asked.wrt, hessian(graph, point, asked.wrt, o, tick=tick), strict=True)
+        for a, row in zip(
+            asked.wrt,
+            hessian(graph, point, asked.wrt, o, tick=tick, most=asked.limits.live_elements),
+            strict=True,
+        )
         for b, block in zip(asked.wrt, row, strict=True)
     ]
 
@@ -234,12 +244,8 @@ def _vjp(graph: Graph, point: list[Array], asked: Wanted, tick: Tick) -> list[Bl
     names = [graph.output_names[o] for o in asked.outs]
     seeds = _seeds(asked, names, [graph.output_types[o] for o in asked.outs], "output")
     flags = (False,) * len(point) + (bool(asked.batch),) * len(seeds)
-
-    def peak(pull: Graph) -> int:
-        tick()
-        return live_elements(pull, flags, asked.batch)
-
-    pull = lightest(graph, asked.wrt, asked.outs, asked.limits.live_elements, peak).graph
+    most = asked.limits.live_elements
+    pull = reverse_within(graph, asked.wrt, asked.outs, flags, asked.batch, most, tick)
     bars = _run(pull, point, seeds, asked, tick)[len(graph.outputs) :]
     return [
         Block(asked.kind, "", graph.inputs[i], _batched(bar, graph.types[i], asked.batch))
@@ -265,7 +271,8 @@ def _hvp(graph: Graph, point: list[Array], asked: Wanted, tick: Tick) -> list[Bl
     seeds = _tangent_seeds(graph, asked)
     blocks: list[Block] = []
     for o in asked.outs:
-        values = _run(hvp(graph, asked.wrt, o), point, seeds, asked, tick)[len(asked.wrt) :]
+        derivative = hvp_within(graph, asked.wrt, o, asked.batch, asked.limits.live_elements, tick)
+        values = _run(derivative, point, seeds, asked, tick)[len(asked.wrt) :]
         blocks += [
             Block(
                 asked.kind,

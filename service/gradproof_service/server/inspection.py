@@ -12,13 +12,13 @@ from gradproof_proto.v1 import program_pb2 as pb
 
 from gradproof_service.arrays import Array, Type, short_dtype, type_of_array
 from gradproof_service.diagnostic import NOWHERE, Finding
+from gradproof_service.graph.cost import flops, graph_flops
 from gradproof_service.graph.graph import Graph
 from gradproof_service.graph.limits import Limits
 from gradproof_service.graph.program import Input, Program
 from gradproof_service.graph.typing import Typing, bind
 from gradproof_service.ops.record import Site
-from gradproof_service.server.cost import flops, graph_flops
-from gradproof_service.transforms.evaluate import plan
+from gradproof_service.transforms.live import live
 from gradproof_service.wire.encode import encode_location
 
 
@@ -39,9 +39,8 @@ def inspect(
         graph_flops(graph) if graph is not None else sum(map(flops, filter(None, sites)))
     )
     if graph is not None:
-        prepared = plan(graph, (False,) * len(graph.inputs))
-        widest = max((t.dtype.itemsize for t in graph.types), default=8)
-        response.peak_bytes = min(prepared.peak_elements * widest, 2**64 - 1)
+        peak_bytes = live(graph, (False,) * len(graph.inputs), None, "nbytes")
+        response.peak_bytes = min(peak_bytes, 2**64 - 1)
     if nodes:
         _describe(response, program, sites)
     return response, graph, typing.findings

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 
+from gradproof_service.arrays import Type
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops.record import Site
 
@@ -19,8 +21,13 @@ class Derive:
 
     jvp: Callable[[Graph, tuple[int, ...]], Graph]
     vjp: Callable[[Graph, tuple[int, ...], tuple[int, ...]], Graph]
-    scan_levels: int = 1
-    """Levels in which the reverse rule of a scan keeps its carries: 1 keeps that of every step."""
+    carry_bytes: float = inf
+    """What the reverse rule of a loop may keep of its carries at once."""
+
+    def carries_kept(self, carry: Sequence[Type], steps: int) -> int:
+        """How many carries of these types the reverse rule of a loop of so many steps keeps at once, one at least."""
+        each = sum(t.nbytes for t in carry)
+        return steps if each * steps <= self.carry_bytes else max(1, int(self.carry_bytes // each))
 
 
 def reaches(graph: Graph, wrt: Sequence[int]) -> bytearray:

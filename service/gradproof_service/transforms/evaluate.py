@@ -21,6 +21,10 @@ Tick = Callable[[], None]
 """Called now and then during long work; raises to stop it (a deadline, a cancelled call)."""
 
 
+Run = Callable[[Graph, Sequence[Array]], list[Array]]
+"""How a function is run on inputs some of which may carry the batch axis; outputs that depend on those carry it too."""
+
+
 def no_tick() -> None:
     """The tick of work that nobody will stop."""
 
@@ -44,8 +48,6 @@ class Plan:
     steps: tuple[Step, ...]
     batched: tuple[bool, ...]
     """For each value whether it carries the batch axis."""
-    peak_elements: int
-    """Most array elements alive at once per batch element (unbatched values counted once)."""
 
 
 def plan(graph: Graph, batched_inputs: tuple[bool, ...]) -> Plan:
@@ -62,21 +64,16 @@ def _make_plan(graph: Graph, batched_inputs: tuple[bool, ...]) -> Plan:
     batched = [False] * len(types)
     batched[: len(batched_inputs)] = batched_inputs
     steps: list[Step] = []
-    alive = peak = sum(types[i].size for i in range(len(graph.inputs)))
     for k, drop in enumerate(drops):
         if drop is None:
             continue
         site, args, at = sites[k], operands[k], first[k]
         flags = tuple([batched[v] for v in args])
         mine = flags[0] if site.op.batching == "first" else True in flags
-        for v, t in enumerate(site.outs, at):
-            batched[v] = mine
-            alive += t.size
-        peak = max(peak, alive)
-        for v in drop:
-            alive -= types[v].size
+        if mine:
+            batched[at : at + len(site.outs)] = [True] * len(site.outs)
         steps.append(Step(site.op, site, args, at, flags, mine, drop))
-    return Plan(tuple(steps), tuple(batched), peak)
+    return Plan(tuple(steps), tuple(batched))
 
 
 def _last_uses(graph: Graph) -> list[tuple[int, ...] | None]:
@@ -146,11 +143,16 @@ def run(
     return values, [np.asarray(values[v]) for v in graph.outputs]
 
 
-def call(step: Step, xs: list[Array], tick: Tick = no_tick) -> Any:
-    """One kernel call with the batch axis brought to where the record wants it."""
+def call(step: Step, xs: list[Array], tick: Tick = no_tick, run: Run | None = None) -> Any:
+    """One kernel call with the batch axis brought to where the record wants it.
+
+    `run` runs the functions that the node calls; they are evaluated by default.
+    """
+    if step.op.batching == "run":
+        return call_functions(step, xs, run or (lambda g, args: evaluate(g, args, tick=tick)))
     if step.any_batched:
-        return call_batched(step.op, step.site, xs, step.batched, tick)
-    return apply(step.site, xs, tick)
+        return call_batched(step.op, step.site, xs, step.batched)
+    return step.op.kernel(step.site, *xs)
 
 
 def apply(site: Site, xs: Sequence[Array], tick: Tick = no_tick) -> Any:
@@ -161,10 +163,20 @@ def apply(site: Site, xs: Sequence[Array], tick: Tick = no_tick) -> Any:
     return op.kernel(site, *xs)
 
 
-def call_batched(
-    op: Op, site: Site, xs: list[Array], batched: Sequence[bool], tick: Tick = no_tick
-) -> Any:
-    """A kernel call where `batched` says which operands carry the batch axis."""
+def call_functions(step: Step, xs: Sequence[Array], run: Run) -> Any:
+    """A kernel call of a node that calls functions: what does not depend on the batch is computed once in them."""
+    made = step.op.kernel(step.site, *xs, run=run)
+    if not step.any_batched:
+        return made
+    size = next(len(x) for x, b in zip(xs, step.batched, strict=True) if b)
+    outs = step.site.outs
+    if len(outs) == 1:
+        return batch_of(made, outs[0].rank, size)
+    return tuple([batch_of(y, t.rank, size) for y, t in zip(made, outs, strict=True)])
+
+
+def call_batched(op: Op, site: Site, xs: list[Array], batched: Sequence[bool]) -> Any:
+    """A kernel call where `batched` says which operands carry the batch axis; for ops that call no functions."""
     ins = site.ins
     if op.batching == "first":
         return op.kernel(site, *xs)
@@ -182,8 +194,6 @@ def call_batched(
         x if b else np.broadcast_to(x, (size, *np.shape(x)))
         for x, b in zip(xs, batched, strict=True)
     ]
-    if op.batching == "run":
-        return op.kernel(site, *full, run=lambda g, args: _run_batch(g, args, size, tick))
     return op.kernel(site, *full)
 
 
@@ -195,13 +205,6 @@ def _looped(op: Op, site: Site, xs: list[Array], batched: Sequence[bool], size: 
     if len(site.outs) == 1:
         return np.stack(rows) if rows else np.empty((0, *site.out.shape), site.out.dtype)
     return tuple(np.stack([row[i] for row in rows]) for i in range(len(site.outs)))
-
-
-def _run_batch(graph: Graph, args: Sequence[Array], size: int, tick: Tick) -> list[Array]:
-    """A called function inside a batch: its outputs always carry the batch axis."""
-    outs = evaluate(graph, args, tick=tick)
-    size = len(args[0]) if args else size
-    return [batch_of(y, t.rank, size) for y, t in zip(outs, graph.output_types, strict=True)]
 
 
 def batch_of(y: Array, rank: int, size: int) -> Array:

@@ -13,7 +13,8 @@ def jvp(graph: Graph, wrt: tuple[int, ...]) -> Graph:
     """The graph (inputs..., tangents of `wrt`...) -> (outputs..., tangents of float outputs...).
 
     `wrt` are input positions; every one must be a float. A tangent has its primal's type. An
-    output that does not depend on `wrt` has the tangent zero. One pass over the nodes.
+    output that does not depend on `wrt` has the tangent zero. One pass over the nodes; the tangents of
+    each stand behind it, so that a value is alive no longer than its own users need it.
     """
     key = ("jvp", wrt)
     found = graph.plans.get(key)
@@ -28,7 +29,7 @@ def _jvp(graph: Graph, wrt: tuple[int, ...]) -> Graph:
     xp = Builder(f"jvp_{graph.name}", Derive(jvp, vjp))
     inputs = [xp.input(n, graph.types[i]) for i, n in enumerate(graph.inputs)]
     seeds = [xp.input(f"{graph.inputs[i]}_dot", graph.types[i]) for i in wrt]
-    ids = xp.copy(graph, inputs)
+    ids = [v.id for v in inputs]
     active = reaches(graph, wrt)
     dots: list[int | None] = [None] * len(graph.types)
     for i, seed in zip(wrt, seeds, strict=True):
@@ -37,14 +38,16 @@ def _jvp(graph: Graph, wrt: tuple[int, ...]) -> Graph:
     for k, (site, operands, first) in enumerate(
         zip(graph.sites, graph.operands, graph.first, strict=True)
     ):
-        x_dots = [dots[v] for v in operands]
-        seeded = tuple([d is not None for d in x_dots])
-        count = len(site.outs)
-        if True not in seeded or not any(active[first : first + count]):
-            continue
         xp.location = graph.locations[k] if k < located else NOWHERE
         given = [ids[v] for v in operands]
-        made = ids[first : first + count]
+        at = xp.add_once(site, tuple(given), graph.node_names.get(k, ""))
+        count = len(site.outs)
+        made = range(at, at + count)
+        ids += made
+        x_dots = [dots[v] for v in operands]
+        seeded = tuple([d is not None for d in x_dots])
+        if True not in seeded or not any(active[first : first + count]):
+            continue
         if site.op.jvp_all is None:
             given += made
             given += [d for d in x_dots if d is not None]

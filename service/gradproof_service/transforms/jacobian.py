@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import inf
 from typing import Literal
 
 import numpy as np
@@ -11,13 +13,13 @@ import numpy as np
 from gradproof_service.arrays import Array, Type
 from gradproof_service.graph.builder import Builder
 from gradproof_service.graph.graph import Graph
-from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate, no_tick, plan
+from gradproof_service.transforms.budget import Then, lightest, required
+from gradproof_service.transforms.evaluate import Run, Tick, batch_of, evaluate, no_tick
 from gradproof_service.transforms.forward import jvp
+from gradproof_service.transforms.live import largest_batch, live
 from gradproof_service.transforms.reverse import vjp
 
 Mode = Literal["auto", "forward", "reverse"]
-Run = Callable[[Graph, Sequence[Array]], list[Array]]
-"""How a derivative graph is evaluated: `evaluate`, or the same with its rounding disturbed."""
 BATCH_BYTES = 256 << 20
 """Memory that one batch of seeds may take at its peak; larger batches run in chunks."""
 
@@ -45,32 +47,60 @@ def jacobian(
     *,
     run: Run | None = None,
     tick: Tick = no_tick,
+    most: float = inf,
 ) -> Linearization:
     """All blocks of the Jacobian of `outs` by `wrt`, dense.
 
     Forward mode needs one seed per input element, reverse one per output element; `auto` takes
     the fewer. Seeds run in chunks within `BATCH_BYTES`; the primal runs once per chunk.
+
+    `most`: elements that an evaluation may hold at once (the limit live_elements). Reverse mode computes values again
+    where the plain sweep would hold more; raises `Fault` that names the least where nothing fits.
     """
     types = graph.types
     in_types = [types[i] for i in wrt]
     out_types = [types[graph.outputs[o]] for o in outs]
     if mode == "auto":
         mode = "reverse" if _count(out_types) <= _count(in_types) else "forward"
-    by = _by_columns if mode == "forward" else _by_rows
-    go = run or (lambda g, xs: evaluate(g, xs, tick=tick))
-    return by(graph, inputs, wrt, outs, in_types, out_types, go)
+    go = run or partial(evaluate, tick=tick)
+    kinds = in_types, out_types
+    if mode == "forward":
+        return _by_columns(graph, jvp(graph, wrt), inputs, wrt, outs, kinds, go, most)
+    flags = (False,) * len(graph.inputs) + (True,) * len(outs)
+    pull = reverse_within(graph, wrt, outs, flags, 1, most, tick)
+    return _by_rows(graph, pull, inputs, wrt, outs, kinds, go, most)
+
+
+def reverse_within(
+    graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...], flags: tuple[bool, ...], batch: int,
+    most: float, tick: Tick, then: Then = lambda pull: pull,
+) -> Graph:  # fmt: skip
+    """What `then` makes of a reverse sweep that computes values again where it would hold more than `most` otherwise.
+
+    `flags` and `batch` are those of the evaluation that holds at most so many elements at once. Raises
+    `Fault` that names the least where nothing fits.
+    """
+    if most == inf:
+        return then(vjp(graph, wrt, outs))
+
+    def peak(derivative: Graph) -> int:
+        tick()
+        return live(derivative, flags, batch)
+
+    found = lightest(graph, wrt, outs, most, peak, then)
+    return required(graph, found, most, "live_elements")
 
 
 def _by_columns(
-    graph: Graph, inputs: Sequence[Array], wrt: tuple[int, ...], outs: tuple[int, ...],
-    in_types: list[Type], out_types: list[Type], run: Run,
+    graph: Graph, derivative: Graph, inputs: Sequence[Array], wrt: tuple[int, ...],
+    outs: tuple[int, ...], kinds: tuple[list[Type], list[Type]], run: Run, most: float,
 ) -> Linearization:  # fmt: skip
-    derivative = jvp(graph, wrt)
+    in_types, out_types = kinds
     floats = [o for o, v in enumerate(graph.outputs) if graph.types[v].is_float]
     place = [len(graph.outputs) + floats.index(o) for o in outs]
     columns = [np.empty((_count(in_types), *t.shape), t.dtype) for t in out_types]
     primal: list[Array] = []
-    for start, seeds in _seed_chunks(derivative, len(graph.inputs), in_types):
+    for start, seeds in _seed_chunks(derivative, len(graph.inputs), in_types, most):
         results = run(derivative, [*inputs, *seeds])
         primal = results[: len(graph.outputs)]
         size = len(seeds[0])
@@ -91,14 +121,14 @@ def _by_columns(
 
 
 def _by_rows(
-    graph: Graph, inputs: Sequence[Array], wrt: tuple[int, ...], outs: tuple[int, ...],
-    in_types: list[Type], out_types: list[Type], run: Run,
+    graph: Graph, derivative: Graph, inputs: Sequence[Array], wrt: tuple[int, ...],
+    outs: tuple[int, ...], kinds: tuple[list[Type], list[Type]], run: Run, most: float,
 ) -> Linearization:  # fmt: skip
-    derivative = vjp(graph, wrt, outs)
+    in_types, out_types = kinds
     total = _count(out_types)
     rows = [np.empty((total, *t.shape), t.dtype) for t in in_types]
     primal: list[Array] = []
-    for start, seeds in _seed_chunks(derivative, len(graph.inputs), out_types):
+    for start, seeds in _seed_chunks(derivative, len(graph.inputs), out_types, most):
         results = run(derivative, [*inputs, *seeds])
         primal = results[: len(graph.outputs)]
         size = len(seeds[0])
@@ -125,13 +155,12 @@ def _outputs_first(part: Array, in_rank: int, out_rank: int) -> Array:
 
 
 def _seed_chunks(
-    derivative: Graph, inputs: int, types: list[Type]
+    derivative: Graph, inputs: int, types: list[Type], most: float
 ) -> Iterator[tuple[int, list[Array]]]:
     """Identity seeds over all `types`, a chunk of rows at a time: (first row, one array each)."""
     total = _count(types)
     flags = (False,) * inputs + (True,) * len(types)
-    per_row = max(1, plan(derivative, flags).peak_elements) * 8
-    chunk = max(1, min(total, BATCH_BYTES // per_row))
+    chunk = rows_at_once(derivative, flags, total, most)
     for start in range(0, total, chunk):
         stop = min(total, start + chunk)
         seeds: list[Array] = []
@@ -145,6 +174,15 @@ def _seed_chunks(
             seeds.append(flat.reshape(stop - start, *t.shape))
             at += t.size
         yield start, seeds
+
+
+def rows_at_once(derivative: Graph, flags: tuple[bool, ...], total: int, most: float = inf) -> int:
+    """How many of `total` seeds run in one batch.
+
+    What they hold together stays within `most` elements, and within `BATCH_BYTES` or twice what one alone holds.
+    """
+    enough = max(BATCH_BYTES // 8, 2 * live(derivative, flags, 1))
+    return largest_batch(derivative, flags, total, min(enough, most))
 
 
 def chunks_of(total: int, per_row_bytes: int) -> Iterator[slice]:
@@ -164,7 +202,11 @@ def gradient_graph(graph: Graph, wrt: tuple[int, ...], out: int = 0) -> Graph:
 
 
 def _gradient_graph(graph: Graph, wrt: tuple[int, ...], out: int) -> Graph:
-    derivative = vjp(graph, wrt, (out,))
+    return gradient_of(graph, vjp(graph, wrt, (out,)), wrt, out)
+
+
+def gradient_of(graph: Graph, derivative: Graph, wrt: tuple[int, ...], out: int) -> Graph:
+    """A reverse sweep of the scalar output `out` as a graph inputs -> gradients."""
     xp = Builder(f"gradient_{graph.name}")
     inputs = [xp.input(n, t) for n, t in zip(graph.inputs, graph.input_types, strict=True)]
     t = graph.types[graph.outputs[out]]
@@ -177,21 +219,38 @@ def _gradient_graph(graph: Graph, wrt: tuple[int, ...], out: int) -> Graph:
 
 def hessian(
     graph: Graph, inputs: Sequence[Array], wrt: tuple[int, ...], out: int = 0, *,
-    tick: Tick = no_tick,
+    tick: Tick = no_tick, most: float = inf,
 ) -> list[list[Array]]:  # fmt: skip
-    """Hessian blocks of a scalar output, forward over reverse.
+    """Hessian blocks of a scalar output, forward over reverse; `most` as in `jacobian`.
 
     `blocks[a][b]` has shape `(*input_a.shape, *input_b.shape)`: the derivative by input b of the
     gradient by input a.
     """
-    gradient = gradient_graph(graph, wrt, out)
     outs = tuple(range(len(wrt)))
-    return jacobian(gradient, inputs, wrt, outs, "forward", tick=tick).blocks
+    derivative = hvp_within(graph, wrt, out, 1, most, tick)
+    types = [graph.types[i] for i in wrt]
+    gradient = gradient_graph(graph, wrt, out)
+    run = partial(evaluate, tick=tick)
+    return _by_columns(gradient, derivative, inputs, wrt, outs, (types, types), run, most).blocks
 
 
 def hvp(graph: Graph, wrt: tuple[int, ...], out: int = 0) -> Graph:
     """The graph (inputs..., tangents...) -> (gradients..., Hessian times tangents...)."""
     return jvp(gradient_graph(graph, wrt, out), wrt)
+
+
+def hvp_within(
+    graph: Graph, wrt: tuple[int, ...], out: int, batch: int, most: float, tick: Tick
+) -> Graph:
+    """`hvp`, its values computed again where one for `batch` tangents (0: one without a batch) holds more than `most`."""
+    plain = hvp(graph, wrt, out)
+    flags = (False,) * len(graph.inputs) + (bool(batch),) * len(wrt)
+    if live(plain, flags, batch) <= most:
+        return plain
+    return reverse_within(
+        graph, wrt, (out,), flags, batch, most, tick,
+        lambda pull: jvp(gradient_of(graph, pull, wrt, out), wrt),
+    )  # fmt: skip
 
 
 def _count(types: Sequence[Type]) -> int:

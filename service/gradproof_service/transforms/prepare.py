@@ -15,6 +15,7 @@ import numpy as np
 
 from gradproof_service.graph.builder import Builder
 from gradproof_service.graph.graph import Graph
+from gradproof_service.transforms.budget import lightest, required
 from gradproof_service.transforms.forward import jvp
 from gradproof_service.transforms.jacobian import gradient_graph, hvp
 from gradproof_service.transforms.optimise import optimise
@@ -22,7 +23,6 @@ from gradproof_service.transforms.plans.prepared import Prepared
 from gradproof_service.transforms.plans.sketch import sketch
 from gradproof_service.transforms.prepared_jacobian import PreparedJacobian
 from gradproof_service.transforms.prepared_sweep import PreparedSweep
-from gradproof_service.transforms.recompute import lightest, required
 from gradproof_service.transforms.reverse import vjp
 from gradproof_service.transforms.scalar.code import LINES
 from gradproof_service.transforms.scalar.sweep import NotScalar, Sweep
@@ -60,7 +60,7 @@ def prepare(
 
     `budget_bytes`: the most that a gradient's or a vjp's plan may hold at once, inputs and results included;
     forward values are computed a second time where keeping them would take more, with the same bits
-    (see `recompute`). Raises `Fault` that names the least when it is more than that.
+    (see `budget`). Raises `Fault` that names the least when it is more than that.
     """
     types, made = graph.input_types, graph.output_types
     inputs = tuple(i for i, t in enumerate(types) if t.is_float) if wrt is None else tuple(wrt)
@@ -133,11 +133,10 @@ def _within(
             graph, pull, outs[0], 0 if kind == "value_and_gradient" else len(graph.outputs)
         )
 
-    def peak(pull: Graph) -> float:
-        whole = optimise(made(pull))
-        return sketch(whole, (False,) * len(whole.inputs), None).peak_bytes
+    def peak(derivative: Graph) -> float:
+        return sketch(optimise(derivative), (False,) * len(derivative.inputs), None).peak_bytes
 
-    return made(required(graph, lightest(graph, wrt, outs, budget_bytes, peak), budget_bytes))
+    return required(graph, lightest(graph, wrt, outs, budget_bytes, peak, made), budget_bytes)
 
 
 def value_and_gradient_graph(graph: Graph, wrt: tuple[int, ...], out: int = 0) -> Graph:

@@ -1,10 +1,10 @@
-"""Reverse mode within a budget: forward values are computed a second time instead of being kept.
+"""Reverse mode in pieces: forward values are computed a second time instead of being kept.
 
 The nodes are cut into pieces. What crosses from one piece to later ones is kept; the rest of a piece is
 computed again from that when the reverse sweep comes to it, and a piece may be cut again in its turn. Each
 depth costs one forward run more: with m pieces on d depths some m d of n^(1/d) pieces' values are alive.
-Every node is the same node on the same values, and cotangents are added in the same order, so results have the
-bits of the plain sweep. The plan's own lifetimes say what a schedule takes: nothing is run to find out.
+Loops keep few carries besides (see `ops.revolve`). Every node is the same node on the same values, and cotangents are
+added in the same order, so results have the bits of the plain sweep.
 
 Sources: Griewank, "Achieving logarithmic growth of temporal and spatial complexity in reverse automatic
 differentiation", 1992 (pieces in pieces); Chen, Xu, Zhang and Guestrin, "Training deep nets with
@@ -14,125 +14,30 @@ sublinear memory cost", 2016 (cuts where little crosses).
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
-from math import ceil, log2
-from typing import Final, NamedTuple
+from math import inf
+from typing import NamedTuple
 
-from gradproof_service.diagnostic import Fault, FaultKind
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops.ordering import AFTER
-from gradproof_service.ops.scan_back import SHORT
-from gradproof_service.transforms.optimise import optimise
-from gradproof_service.transforms.plans.sketch import sketch
-from gradproof_service.transforms.reverse import Sweep, reversed_by, vjp
+from gradproof_service.transforms.reverse import Sweep, reversed_by
 
 Pair = tuple[int, ...]
-Peak = Callable[[Graph], float]
-"""What running a derivative graph would hold at once, in the unit of the budget."""
-
-
-PATIENCE: Final = 2
-"""Forward runs more that may bring nothing before the search ends."""
 
 
 class Schedule(NamedTuple):
-    """How much is computed again: `pieces` on `depth` depths, scans on `scan_levels` levels."""
+    """How much is computed again: `pieces` on `depth` depths; loops keep at most `carry_bytes` of their carries."""
 
     pieces: int
     depth: int
-    scan_levels: int
-
-
-class Found(NamedTuple):
-    """A reverse sweep and what it holds at once."""
-
-    graph: Graph
-    peak: float
-
-
-def vjp_within(
-    graph: Graph, wrt: Pair, outs: Pair, budget_bytes: int, *, batch: int | None = None
-) -> Graph:
-    """`vjp(graph, wrt, outs)` as a graph whose plan holds at most `budget_bytes` at once, with the same bits.
-
-    The least work that fits: the plain sweep when it does. `batch`: how many seeds come at once. Raises `Fault`
-    that names the least when nothing fits. The graph is for running here: it has nodes that no program has.
-    """
-    flags = (False,) * len(graph.inputs) + (batch is not None,) * len(outs)
-    found = lightest(
-        graph, wrt, outs, budget_bytes, lambda g: sketch(optimise(g), flags, batch).peak_bytes
-    )
-    return required(graph, found, budget_bytes)
-
-
-def required(graph: Graph, found: Found, budget_bytes: int) -> Graph:
-    """What was found, when it is within the budget; raises `Fault` that names the least otherwise."""
-    if found.peak > budget_bytes:
-        raise Fault(
-            FaultKind.LIMIT,
-            f"{graph.name}: its reverse sweep could be brought down to {found.peak:,.0f} bytes at once by "
-            f"computing values again, the budget is {budget_bytes:,}; give it that much, or send a smaller point",
-        )
-    return found.graph
-
-
-def lightest(graph: Graph, wrt: Pair, outs: Pair, budget: float, peak: Peak) -> Found:
-    """The reverse sweep of least work that is within the budget by `peak`; the smallest found when none is.
-
-    One more forward run is tried after the other until `PATIENCE` of them have brought nothing. Every schedule that is tried costs as much
-    as making a derivative graph, so `peak` is the place to look at a deadline.
-    """
-    plain = vjp(graph, wrt, outs)
-    best = Found(plain, peak(plain))
-    idle = 0
-    for families in _by_work(graph):
-        least = best.peak
-        for family in families:
-            before = float("inf")
-            for schedule in family:
-                if best.peak <= budget:
-                    return best
-                made = recomputed(graph, wrt, outs, schedule)
-                now = peak(made)
-                best = min(best, Found(made, now), key=lambda f: f.peak)
-                if now > before:
-                    break  # more pieces keep more than they save
-                before = now
-        idle = idle + 1 if best.peak == least else 0
-        if idle == PATIENCE:
-            break
-    return best
+    carry_bytes: float = inf
 
 
 def recomputed(graph: Graph, wrt: Pair, outs: Pair, schedule: Schedule) -> Graph:
     """The graph of `vjp(graph, wrt, outs)` that computes again what the schedule does not keep."""
     pieces = _Pieces(graph, schedule)
-    return reversed_by(graph, wrt, outs, pieces.walk, schedule.scan_levels)
-
-
-def _by_work(graph: Graph) -> Iterator[list[Iterator[Schedule]]]:
-    """Families of schedules by the forward runs they add; within a family more and more pieces, at the same work."""
-    n = len(graph)
-    steps = max((site["length"] for site in graph.sites if site.op.name == "scan"), default=0)
-    deepest = ceil(log2(n)) if n > 1 else 0
-    levels = ceil(log2(steps)) if steps >= SHORT else 1
-    for more in range(1, deepest + levels):
-        depths = range(max(0, more - levels + 1), min(more, deepest) + 1)
-        yield [_family(n, depth, more - depth + 1) for depth in depths]
-
-
-def _family(n: int, depth: int, scan_levels: int) -> Iterator[Schedule]:
-    if not depth:
-        yield Schedule(1, 0, scan_levels)
-        return
-    pieces = 2
-    while True:
-        yield Schedule(pieces, depth, scan_levels)
-        if pieces**depth >= n:
-            return
-        pieces *= 2
+    return reversed_by(graph, wrt, outs, pieces.walk, schedule.carry_bytes)
 
 
 @dataclass(slots=True)

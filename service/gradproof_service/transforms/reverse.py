@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from gradproof_service.diagnostic import NOWHERE
@@ -37,15 +38,15 @@ def _vjp(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Graph:
 
 def reversed_by(
     graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...], walk: Callable[[Sweep], None],
-    scan_levels: int = 1,
+    carry_bytes: float = inf,
 ) -> Graph:  # fmt: skip
     """The graph of `vjp`, its nodes being carried back by `walk` from the last to the first.
 
-    `scan_levels`: in how many levels scans keep their carries (see `ops.scanning`).
+    `carry_bytes`: what the way back through a loop may keep of its carries at once (see `ops.scan_back`).
     """
     from gradproof_service.transforms.forward import jvp  # the two lend each other to rules
 
-    xp = Builder(f"vjp_{graph.name}", Derive(jvp, vjp, scan_levels))
+    xp = Builder(f"vjp_{graph.name}", Derive(jvp, vjp, carry_bytes))
     types = graph.types
     inputs = [xp.input(n, types[i]) for i, n in enumerate(graph.inputs)]
     seeds = [xp.input(f"{graph.output_names[o]}_bar", types[graph.outputs[o]]) for o in outs]

@@ -21,9 +21,9 @@ from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.evaluate import (
     Step,
     Tick,
-    batch_of,
     call,
     call_batched,
+    call_functions,
     no_tick,
     plan,
 )
@@ -195,21 +195,7 @@ def _perturbed(step: Step, xs: list[Any], draw: _Draw, tick: Tick, ulps: float) 
     if op.accumulates:
         xs = [draw.shaken(x, 1.0, normwise=op.normwise) for x in xs]
     if op.batching == "run":
-
-        def again(g: Graph, args: Sequence[Array]) -> list[Array]:
-            outs = _run(g, list(args), draw, tick)
-            if not step.any_batched:
-                return outs
-            size = len(args[0])
-            return [batch_of(y, t.rank, size) for y, t in zip(outs, g.output_types, strict=True)]
-
-        if step.any_batched:
-            size = next(len(x) for x, b in zip(xs, step.batched, strict=True) if b)
-            xs = [
-                x if b else np.broadcast_to(x, (size, *np.shape(x)))
-                for x, b in zip(xs, step.batched, strict=True)
-            ]
-        return op.kernel(site, *xs, run=again)
+        return call_functions(step, xs, lambda g, args: _run(g, list(args), draw, tick))
     y = call_batched(op, site, xs, step.batched) if step.any_batched else op.kernel(site, *xs)
     if not op.ulps:
         return y

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ import pytest
 from gradproof_service.arrays import Array
 from gradproof_service.diagnostic import Fault
 from gradproof_service.graph.graph import Graph
+from gradproof_service.ops.revolve import steps_again
+from gradproof_service.transforms.budget import vjp_within
 from gradproof_service.transforms.evaluate import evaluate
 from gradproof_service.transforms.forward import jvp
 from gradproof_service.transforms.plans.prepared import Prepared
 from gradproof_service.transforms.prepare import prepare
-from gradproof_service.transforms.recompute import Schedule, recomputed, vjp_within
+from gradproof_service.transforms.recompute import Schedule, recomputed
 from gradproof_service.transforms.reverse import vjp
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,6 +60,27 @@ def _carried(length: int, reverse: bool) -> Any:
     return scanned
 
 
+def _looped(trips: int, most: int) -> Any:
+    """A while loop that nobody knows the trips of before it runs, with a carry that does not change and a counter."""
+
+    def looped(xp: Any, c: Any, k: Any) -> Any:
+        count = xp.constant(0, np.int64)
+        types = (c.type, k.type, count.type)
+        go_on = function(xp, "go_on", lambda b, c, k, n: b.less(n, trips), *types)
+
+        def step(b: Any, c: Any, k: Any, n: Any) -> Any:
+            return b.sin(c * k + 1.0) + b.exp(-c * c), k, n + 1
+
+        body = function(xp, "step", step, *types)
+        return xp.sum(xp.while_loop(c, k, count, cond=go_on, body=body, max_trips=most)[0])
+
+    return looped
+
+
+def _loop_point(size: int) -> dict[str, Array]:
+    return {"c": RNG.standard_normal(size), "k": 0.1 * RNG.standard_normal(size)}
+
+
 def _scan_point(length: int, size: int) -> dict[str, Array]:
     return {
         "c": RNG.standard_normal(size),
@@ -70,10 +94,11 @@ LARGE = [
     (_network, {"x": RNG.standard_normal((2000, 200)), **WEIGHTS}, 0.65),
     (_carried(200, False), _scan_point(200, 5000), 0.25),
     (_carried(103, True), _scan_point(103, 9000), 0.35),
+    (_looped(150, 200), _loop_point(6000), 0.25),
 ]  # fmt: skip
 SCHEDULES = [
-    Schedule(pieces, depth, levels)
-    for pieces, depth, levels in product((2, 3, 8), (1, 2, 3), (1, 2, 3))
+    Schedule(pieces, depth, carry_bytes)
+    for pieces, depth, carry_bytes in product((2, 5), (1, 3), (0, 48, 150, inf))
 ]
 
 
@@ -167,6 +192,7 @@ SMALL = [
     (_chain, {"x": RNG.standard_normal(7)}),
     (_network, {"x": RNG.standard_normal((5, 4)), "v": RNG.standard_normal((4, 3)), "w": RNG.standard_normal((3, 4))}),
     *((_carried(n, r), _scan_point(n, 3)) for n in (1, 4, 5, 30) for r in (False, True)),
+    *((_looped(n, 30), _loop_point(3)) for n in (0, 1, 9)),
 ]  # fmt: skip
 
 
@@ -186,13 +212,13 @@ def test_random_graphs_have_the_same_bits(data: Any, pieces: int, depth: int) ->
     rng = np.random.default_rng(data.draw(st.integers(0, 999)))
     xs = [rng.standard_normal(s) for s in chosen]
     graph, _ = graph_of(Random(data, shapes), **{f"x{i}": x for i, x in enumerate(xs)})
-    _same_by_every_schedule(graph, xs, [Schedule(pieces, depth, 1)])
+    _same_by_every_schedule(graph, xs, [Schedule(pieces, depth)])
 
 
 def test_seeds_do_not_make_the_forward_run_a_batch() -> None:
     """What is computed again for a batch of seeds is computed once: the plan says so."""
     graph, _ = graph_of(_network, x=np.ones((50, 8)), v=np.ones((8, 8)), w=np.ones((8, 8)))
-    made = recomputed(graph, (0, 1, 2), (0,), Schedule(3, 1, 1))
+    made = recomputed(graph, (0, 1, 2), (0,), Schedule(3, 1))
     flags = (False, False, False, True)
     again = [
         step for step in Prepared(made).sketch(flags, 64).tasks
@@ -202,10 +228,59 @@ def test_seeds_do_not_make_the_forward_run_a_batch() -> None:
     assert not any(step.any_batched for step in again)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_a_recomputing_graph_has_derivatives() -> None:
-    """Forward over it: Hessian times tangent as from the plain sweep."""
-    graph, xs = graph_of(_chain, x=RNG.standard_normal(7))
-    inputs = [*xs, np.ones(()), RNG.standard_normal(7)]
-    plain = evaluate(jvp(vjp(graph, (0,), (0,)), (0,)), inputs)
-    made = evaluate(jvp(recomputed(graph, (0,), (0,), Schedule(4, 2, 1)), (0,)), inputs)
-    same_bits(made, plain)
+@pytest.mark.parametrize(
+    ("make", "point"),
+    [
+        (_chain, {"x": RNG.standard_normal(7)}), (_carried(9, True), _scan_point(9, 3)),
+        (_looped(6, 9), _loop_point(3)),
+    ],
+)  # fmt: skip
+def test_a_recomputing_graph_has_derivatives(make: Any, point: Any) -> None:
+    """Forward over it and reverse over it: Hessian times tangent as from the plain sweep."""
+    graph, xs = graph_of(make, **point)
+    seeds = [np.ones(()), RNG.standard_normal(xs[0].shape)]
+    plain, made = vjp(graph, (0,), (0,)), recomputed(graph, (0,), (0,), Schedule(4, 2, 50))
+    inputs = [*xs, *seeds]
+    same_bits(evaluate(jvp(made, (0,)), inputs), evaluate(jvp(plain, (0,)), inputs))
+    expected = evaluate(vjp(plain, (0,), (1,)), inputs)
+    for y, z in zip(evaluate(vjp(made, (0,), (1,)), inputs), expected, strict=True):
+        assert np.allclose(y, z, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kept", [2, 7, 30, 119])
+def test_the_plan_keeps_as_many_carries_as_fit(kept: int) -> None:
+    """With room for so many carries just so many are kept, and the steps that run again are the fewest there are."""
+    runs = 0
+
+    def scanned(xp: Any, c: Any) -> Any:
+        body = function(xp, "step", lambda b, c: b.sin(c) * 1.5, c.type)
+        return xp.sum(xp.scan(c, body=body, length=120, carried=1))
+
+    graph, xs = graph_of(scanned, c=RNG.standard_normal(10_000))
+    plain = vjp(graph, (0,), (0,))
+    made = recomputed(graph, (0,), (0,), Schedule(1, 0, kept * xs[0].nbytes))
+    budget = Prepared(made).sketch().peak_bytes
+    found = vjp_within(graph, (0,), (0,), budget)
+    (site,) = [s for s in found.sites if s.op.name == "scan_back"]
+    assert site["kept"] == kept
+
+    def run(body: Graph, args: Sequence[Array]) -> list[Array]:
+        nonlocal runs
+        runs += body is site["forward"]
+        return evaluate(body, args)
+
+    parts = [np.ones(t.shape, t.dtype) for t in site.ins]
+    site.op.kernel(site, *parts, run=run)
+    assert runs == steps_again(120, site["kept"])
+    same_bits(evaluate(found, [*xs, np.ones(())]), evaluate(plain, [*xs, np.ones(())]))
+
+
+def test_what_runs_again_counts_as_work() -> None:
+    """The work of a plan is that of the steps that run, forward and back."""
+    graph, xs = graph_of(_carried(100, False), **_scan_point(100, 50))
+    each = xs[0].nbytes
+    works = [
+        Prepared(recomputed(graph, (0,), (0,), Schedule(1, 0, kept * each))).sketch().work
+        for kept in (99, 40, 12, 4, 2)
+    ]
+    assert works == sorted(set(works))

@@ -14,18 +14,17 @@ from gradproof_proto.v1 import program_pb2 as pb
 from gradproof_proto.v1 import session_pb2 as ses
 
 from gradproof_service.arrays import Array, Type
+from gradproof_service.graph.cost import called, flops
 from gradproof_service.graph.limits import Limits
 from gradproof_service.graph.typing import bind, ill_typed, type_program
 from gradproof_service.ops.record import Site
 from gradproof_service.server.blobs import BlobStore
-from gradproof_service.server.cost import flops
 from gradproof_service.server.differentiate import chosen
 from gradproof_service.server.sessions.document import Version
 from gradproof_service.server.subject import order_point
 from gradproof_service.transforms.evaluate import Tick
 from gradproof_service.transforms.incremental.engine import Asked, Incremental
 from gradproof_service.transforms.incremental.primal import Node
-from gradproof_service.transforms.plans.called import called
 from gradproof_service.wire.decode import decode_attrs, decode_place, decode_program
 from gradproof_service.wire.encode import encode_findings, named_tensors
 from gradproof_service.wire.requests import decode_options, decode_point

@@ -12,6 +12,7 @@ from math import prod
 from typing import Final
 
 from gradproof_service.arrays import Shape
+from gradproof_service.graph.cost import flops
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops.record import Site
 from gradproof_service.ops.summation import LEAF
@@ -87,7 +88,7 @@ class Draft:
                 self.constant[v] = self.fixed[v] = 1
                 self.ordered[v] = step.site.op.name == "constant"
             return
-        cost = step.site.op.cost
+        cost = flops if step.op.batching == "run" else step.op.cost
         self.work += cost(step.site) if cost else sum(prod(self.shapes[v]) for v in made)
         space = self._space(step) if blocks else None
         if space is not None:

@@ -10,7 +10,7 @@ from gradproof_service.arrays import Shape
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops.summation import LEAF
 from gradproof_service.transforms.evaluate import Step, plan
-from gradproof_service.transforms.plans.called import called_bytes
+from gradproof_service.transforms.live import within
 from gradproof_service.transforms.plans.draft import Draft, Region, Task
 from gradproof_service.transforms.plans.schedule import schedule
 
@@ -80,7 +80,7 @@ def _peak(s: Sketch) -> int:
             change[n + 1] -= blocks
         else:
             if task.op.batching == "run":
-                inside = called_bytes(task.site) * (s.batch or 1 if task.any_batched else 1)
+                inside = within(task.site, task.batched, s.batch or 1, "nbytes")
                 change[n] += inside
                 change[n + 1] -= inside
             views = task.site.op.moves != ""

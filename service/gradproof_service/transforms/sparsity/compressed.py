@@ -8,9 +8,9 @@ import numpy as np
 
 from gradproof_service.arrays import Array, Type
 from gradproof_service.graph.graph import Graph
-from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate, no_tick, plan
+from gradproof_service.transforms.evaluate import Tick, batch_of, evaluate, no_tick
 from gradproof_service.transforms.forward import jvp
-from gradproof_service.transforms.jacobian import chunks_of
+from gradproof_service.transforms.jacobian import rows_at_once
 from gradproof_service.transforms.reverse import vjp
 from gradproof_service.transforms.sparsity.compression import Compression
 
@@ -76,6 +76,6 @@ def _seeds(
     if not count:
         return
     flags = (False,) * len(inputs) + (True,) * len(types)
-    per_row = max(1, plan(derivative, flags).peak_elements) * 8
-    for part in chunks_of(count, per_row):
-        yield part.start, group_seeds(types, of, part.start, part.stop)
+    chunk = rows_at_once(derivative, flags, count)
+    for start in range(0, count, chunk):
+        yield start, group_seeds(types, of, start, min(count, start + chunk))
