@@ -29,6 +29,8 @@ from gradproof_service.server.workers.quarantine import Quarantine, crashed
 _log: Final = logging.getLogger("gradproof.workers")
 ATTEMPTS: Final = 3
 """Workers that one request may end."""
+RAIDED_ATTEMPTS: Final = 12
+"""The same while workers without a task end too, so that it need not be the request's doing."""
 PARKED_S: Final = 2.0
 """How long a stream whose client does not read keeps its worker."""
 
@@ -108,13 +110,15 @@ class WorkerCompute:
 
     async def _call(self, method: str, request: bytes, deadline: Deadline, affinity: str) -> bytes:
         digest = self.quarantine.digest(method, request)
+        attempts = 0
         async with in_time(deadline):
-            for _ in range(ATTEMPTS):
+            while self._may_try(attempts):
+                attempts += 1
                 worker = await self.pool.take(affinity)
                 with self._lent(worker) as lent:
                     worker.begin(method, request, left(deadline))
                     return lent.done(await self._next(worker))
-        raise self._poison(digest)
+        raise self._poison(digest, attempts)
 
     async def stream(
         self, method: str, request: bytes, deadline: Deadline
@@ -122,7 +126,7 @@ class WorkerCompute:
         """The answers of one streaming handler; a client that does not read loses its worker until it does."""
         digest = self.quarantine.digest(method, request)
         given = attempts = 0
-        while attempts < ATTEMPTS:
+        while self._may_try(attempts):
             async with in_time(deadline):
                 worker = await self.pool.take()
             with self._lent(worker) as lent:
@@ -145,14 +149,16 @@ class WorkerCompute:
                         break
                     worker.send(Kind.MORE)
             attempts += not lent.parked
-        raise self._poison(digest)
+        raise self._poison(digest, attempts)
 
     async def probe(self, request: bytes, exchange: Exchange, deadline: Deadline) -> bytes:
         """The report of a probe; a second worker is told the answers that the first one had already."""
         digest = self.quarantine.digest("probe", request)
         told: list[bytes] = []
+        attempts = 0
         async with in_time(deadline):
-            for _ in range(ATTEMPTS):
+            while self._may_try(attempts):
+                attempts += 1
                 worker = await self.pool.take_apart()
                 with self._lent(worker) as lent:
                     worker.begin("probe", request, left(deadline))
@@ -164,7 +170,7 @@ class WorkerCompute:
                         asked += 1
                     answer = lent.done(frame)
                     return answer
-        raise self._poison(digest)
+        raise self._poison(digest, attempts)
 
     async def _next(self, worker: Handle) -> Frame:
         """The next frame for the caller; what the worker needs or leaves of blobs is seen to."""
@@ -184,9 +190,14 @@ class WorkerCompute:
     def _lent(self, worker: Handle) -> _Lent:
         return _Lent(self.pool, worker)
 
-    def _poison(self, digest: bytes) -> Fault:
-        self.quarantine.add(digest)
-        return crashed(f"{ATTEMPTS} ended")
+    def _may_try(self, attempts: int) -> bool:
+        return attempts < (RAIDED_ATTEMPTS if self.pool.raided else ATTEMPTS)
+
+    def _poison(self, digest: bytes, attempts: int) -> Fault:
+        """The fault of a request whose workers ended; it is remembered when they ended by its doing."""
+        if not self.pool.raided:
+            self.quarantine.add(digest)
+        return crashed(f"{attempts} ended")
 
 
 class _Lent:

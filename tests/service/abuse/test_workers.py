@@ -118,17 +118,36 @@ def test_a_call_whose_worker_dies_is_made_again(
 ) -> None:
     """11: the caller of a call whose first worker dies reads the same answer; the log tells of the second attempt."""
     caplog.set_level("INFO", "gradproof")
-    request = der.CheckRequest(program=called(f"once:{tmp_path / 'died'}"), point=point(x=2.0))
+    request = der.CheckRequest(program=called(f"first:1:{tmp_path / 'died'}"), point=point(x=2.0))
     with (
         faulty_server(monkeypatch) as running,
         grpc.insecure_channel(running.address) as channel,
     ):
         stub = derivative_pb2_grpc.DerivativeServiceStub(channel)
         first = stub.Check(request, timeout=60)
-        assert (tmp_path / "died").exists()
+        assert (tmp_path / "died0").exists()
         assert stub.Check(request, timeout=60) == first
     (call,) = [r for r in caplog.records if r.name == "gradproof.calls"]
     assert (call.attempts, call.code) == (2, "OK")  # type: ignore[attr-defined]
+
+
+def test_who_is_not_to_blame_is_not_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """11: while workers without a task end too, a call whose workers ended is tried again more often, and never quarantined."""
+    with (
+        faulty_server(monkeypatch) as running,
+        grpc.insecure_channel(running.address) as channel,
+    ):
+        stub = derivative_pb2_grpc.DerivativeServiceStub(channel)
+        pool = running.server.pool
+        os.kill(pool.pids[0], signal.SIGKILL)
+        until(lambda: pool.raided)
+        unlucky = der.CheckRequest(program=called(f"first:8:{tmp_path / 'died'}"), point=point(x=2.0))  # fmt: skip
+        assert stub.Check(unlucky, timeout=60).report.verdict
+        assert pool.deaths == 9
+        with pytest.raises(grpc.RpcError, match="12 ended"):
+            stub.Check(der.CheckRequest(program=called("poison"), point=point(x=1.0)), timeout=60)
 
 
 def test_a_suite_goes_on_where_its_worker_died(

@@ -95,15 +95,17 @@ class Faulty(Application):
         return answer
 
     def check(self, request: Any, tick: Any = lambda: None) -> Any:
-        """The planted answer, or the real one; `once` kills its first worker only."""
+        """The planted answer, or the real one; `first:3:path` kills its first three workers."""
         return self._planted(request) or super().check(request, tick)
 
     def _planted(self, request: Any) -> Any:
         name = _name(request)
-        if name.startswith("once:"):
-            with contextlib.suppress(FileExistsError):
-                Path(name.removeprefix("once:")).touch(exist_ok=False)
-                poisoned()
+        if name.startswith("first:"):
+            _, times, path = name.split(":")
+            for k in range(int(times)):
+                with contextlib.suppress(FileExistsError):
+                    Path(f"{path}{k}").touch(exist_ok=False)
+                    poisoned()
         fault = FAULTS.get(name.partition(" ")[0])
         return fault() if fault else None
 

@@ -29,6 +29,8 @@ STOP_S: Final = 0.02
 KNOWN: Final = 10_000
 """Documents whose worker is remembered."""
 RETRY_AFTER_S: Final = 0.5
+RAID_S: Final = 10.0
+"""How long after the end of a worker without a task others that end are no proof against their tasks."""
 AGAIN_S: Final = 0.5
 """Pause before another try when no worker could be forked."""
 
@@ -59,6 +61,12 @@ class Pool:
         self._work: set[asyncio.Task[None]] = set()
         self._filling = False
         self._closed = False
+        self._raided = -RAID_S
+
+    @property
+    def raided(self) -> bool:
+        """Whether something outside ends workers: one that had no task ended a short while ago."""
+        return time.monotonic() - self._raided < RAID_S
 
     @property
     def waiting(self) -> int:
@@ -245,6 +253,7 @@ class Pool:
         self.deaths += 1
         _log.warning("a worker ended", extra={"worker": worker.pid, "tasks": worker.tasks})
         if worker in self._idle:
+            self._raided = time.monotonic()
             self._idle.remove(worker)
             self._kill(worker)
         self._refill()
