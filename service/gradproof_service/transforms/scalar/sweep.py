@@ -98,10 +98,11 @@ class Sweep:
         whole, partly = _Wholes(), _Backs()
         self._backs: list[Back | None] = []
         for v, (site, operands) in enumerate(zip(graph.sites, graph.operands, strict=True), count):
-            if passive.isdisjoint(operands):
-                back = whole[site]
-            else:
-                back = partly[site, tuple([u not in passive for u in operands])]
+            back = (
+                whole[site]
+                if passive.isdisjoint(operands)
+                else partly[site, tuple([u not in passive for u in operands])]
+            )
             self._backs.append(back)
             if back is None:
                 passive.add(v)
