@@ -93,6 +93,13 @@ _BY_NAME: Final = (np.maximum, np.minimum)
 """Ufuncs that want `out` by name; the others are faster with it by position."""
 
 
+def by_position(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`f(*xs, out)`, however the function wants its result."""
+    if function not in _BY_NAME:
+        return function
+    return lambda *arrays: function(*arrays[:-1], out=arrays[-1])
+
+
 def tied(function: Callable[..., Any], xs: Sequence[Array], out: Array) -> Call:
     """The call with its operands and its result tied to it."""
     return partial(function, *xs, out=out) if function in _BY_NAME else partial(function, *xs, out)

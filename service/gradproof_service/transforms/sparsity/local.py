@@ -8,21 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gradproof_service.arrays import Array, Type
 from gradproof_service.graph.builder import Builder, Value
 from gradproof_service.graph.graph import Graph
-from gradproof_service.transforms.evaluate import Tick, evaluate, no_tick
 from gradproof_service.transforms.jacobian import gradient_graph
 from gradproof_service.transforms.optimise import optimise
-from gradproof_service.transforms.sparsity.assembly import Part, To, assembled
+from gradproof_service.transforms.sparsity.assembly import (
+    InOrder,
+    OneByOne,
+    Part,
+    assembled,
+    in_blocks,
+)
+from gradproof_service.transforms.sparsity.filling import Local, Run, View
 from gradproof_service.transforms.sparsity.lanes import Lanes, Leaf, NotLocal, lanes_of
 from gradproof_service.transforms.sparsity.moves import Moves
-from gradproof_service.transforms.sparsity.pattern import Pattern
-from gradproof_service.transforms.sparsity.places import Places, Rowwise, alone, places_of, read
-from gradproof_service.transforms.sparsity.sinks import sink_of
+from gradproof_service.transforms.sparsity.places import (
+    Listed,
+    alone,
+    blocks,
+    common_shape,
+    in_shape,
+    places_of,
+)
 from gradproof_service.transforms.sparsity.stretch import Stretch
 from gradproof_service.transforms.sparsity.values import Values
 
@@ -30,98 +42,29 @@ BLOCK = 1 << 14
 """Lanes that run together: their numbers stay in the cache."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Lanes of one scalar gradient.
-
-    `reads` are the variables it looks at: number, source (in `sources` by number, or an array of its own) and places there.
-    """
-
-    lanes: int
-    gradient: Stretch
-    reads: tuple[tuple[int, int, Places, Array | None], ...]
-    to: tuple[To, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Local:
-    """The local Jacobian of one output, ready to run; `pattern` is its structure, `asked` the inputs on whose values it rests."""
-
-    pattern: Pattern
-    sources: Graph
-    runs: tuple[_Run, ...]
-    added: bool
-    """Whether entries are added to, and must be zero beforehand."""
-    dtype: np.dtype[np.floating]
-    asked: frozenset[int]
-
-    def entries(self, inputs: Sequence[Array], tick: Tick = no_tick) -> Array:
-        """The values of the pattern's entries, row by row."""
-        held = [np.ascontiguousarray(x).reshape(-1) for x in self._sources(inputs, tick)]
-        data = (np.zeros if self.added else np.empty)(self.pattern.entries, self.dtype)
-        with np.errstate(all="ignore"):
-            for run in self.runs:
-                _fill(data, run, held, tick)
-        return data
-
-    def _sources(self, inputs: Sequence[Array], tick: Tick) -> list[Array]:
-        """The values that the lanes read."""
-        outs = self.sources.outputs
-        if all(v < len(inputs) for v in outs):
-            return [np.asarray(inputs[v]) for v in outs]
-        return evaluate(self.sources, inputs, tick=tick)
-
-
-def _fill(data: Array, run: _Run, held: Sequence[Array], tick: Tick) -> None:
-    """All entries of one run, a block of lanes at a time."""
-    stretch = run.gradient
-    fixed: list[Array | None] = [None] * len(stretch.graph.inputs)
-    moving: list[tuple[int, Array, Places]] = []
-    for i, k, at, own in run.reads:
-        x = held[k] if own is None else own
-        if alone(at):
-            fixed[i] = read(x, at, 0, 1)
-        else:
-            moving.append((i, x, at))
-    values = stretch.numbers(fixed)
-    sinks = [sink_of(data, to, stretch.lanes) for to in run.to]
-    for start in range(0, run.lanes, stretch.lanes):
-        stop = min(run.lanes, start + stretch.lanes)
-        for i, x, places in moving:
-            values[i] = read(x, places, start, stop)
-        results: list[Array] = []
-        new: list[bool] = []
-        for sink in sinks:
-            arrays = sink.begin(start, stop)
-            results += arrays
-            new += [sink.fresh or not start] * len(arrays)
-        stretch.fill(values, results, new)
-        stretch.run(values, results)
-        for sink in sinks:
-            sink.end(start, stop)
-        tick()
-
-
 def local(graph: Graph, wrt: tuple[int, ...], out: int, inputs: Sequence[Array]) -> Local:
     """The plan of one output's local Jacobian; raises `NotLocal` where there is none, `TooDense` where it would be no use."""
-    given = [None if i in wrt else np.asarray(x) for i, x in enumerate(inputs)]
-    values = Values(graph, given)
+    known = [None if i in wrt else np.asarray(x) for i, x in enumerate(inputs)]
+    values = Values(graph, known)
     groups = lanes_of(Moves(graph, wrt, values), graph.outputs[out])
     t = graph.types[graph.outputs[out]]
     tops = [top for g in groups for top in _tops(g, t) if top.smooth]
     plan = assembled(
         [(top.rows, top.columns) for top in tops], t.size, sum(graph.types[i].size for i in wrt)
     )
-    needed: dict[int, int] = {}
-    runs: list[_Run] = []
+    sources = _Sources({}, [])
+    runs: list[Run] = []
     for g in groups:
         mine = [(top, p) for p in plan.parts if (top := tops[p.group]).group is g]
-        whole = [(top, p) for top, p in mine if p.lanes is None]
-        runs += [_run(g, [pair], needed) for pair in mine if pair[1].lanes is not None]
-        runs += [_run(g, whole, needed)] if whole else []
+        while mine:
+            lanes = mine[0][1].lanes
+            together = [pair for pair in mine if _same(pair[1].lanes, lanes)]
+            mine = [pair for pair in mine if not _same(pair[1].lanes, lanes)]
+            runs.append(_run(g, together, sources))
+    read = list(sources.values)
     return Local(
-        plan.pattern, _selected(graph, list(needed)), tuple(runs), plan.added, t.dtype,
-        frozenset(values.asked),
+        plan.pattern, _selected(graph, read), all(v < len(graph.inputs) for v in read), tuple(sources.masks[::-1]),
+        tuple(runs), t.dtype, frozenset(values.asked),
     )  # fmt: skip
 
 
@@ -157,45 +100,93 @@ def _behind(graph: Graph, v: int) -> set[int]:
     return {i for i in needed if i < len(graph.inputs)}
 
 
-def _gradients(group: Lanes, tops: Sequence[_Top]) -> Graph:
+def _gradients(group: Lanes, parts: Sequence[tuple[_Top, Part]]) -> Graph:
     """The derivatives of several outputs by their variables, one behind the other; what they share is computed once."""
     graph = group.graph
-    if len(tops) == 1:
-        return optimise(gradient_graph(graph, tops[0].smooth, tops[0].out))
+    by = [(top.out, tuple([top.smooth[k] for k in p.variables])) for top, p in parts]
+    if len(by) == 1:
+        return optimise(gradient_graph(graph, by[0][1], by[0][0]))
     xp = Builder(graph.name)
     inputs = [xp.input(n, t) for n, t in zip(graph.inputs, graph.input_types, strict=True)]
     made: list[Value] = []
-    for top in tops:
-        made += xp.inline(gradient_graph(graph, top.smooth, top.out), inputs)
+    for out, variables in by:
+        made += xp.inline(gradient_graph(graph, variables, out), inputs)
     return optimise(xp.finish(made))
 
 
-def _run(group: Lanes, parts: Sequence[tuple[_Top, Part]], needed: dict[int, int]) -> _Run:
+def _run(group: Lanes, parts: Sequence[tuple[_Top, Part]], sources: _Sources) -> Run:
     """Outputs of a group that run over the same of its lanes."""
     some = parts[0][1].lanes
-    places = [_places(leaf, some) for leaf in group.leaves]
-    row = max([1, *(at.width for at in places if isinstance(at, Rowwise))])
-    lanes = len(group.rows[0] if some is None else some)
-    block = min(max(1, BLOCK // row) * row, lanes)
-    gradient = _gradients(group, [top for top, _ in parts])
-    stretch = Stretch(gradient, tuple(not alone(at) for at in places), block)
-    reads: list[tuple[int, int, Places, Array | None]] = []
-    for i in stretch.reads:
-        source, own = _source(group.leaves[i], needed)
-        reads.append((i, source, places[i], own))
-    return _Run(lanes, stretch, tuple(reads), tuple(p.to for _, p in parts))
+    places = [
+        places_of(leaf.at if some is None or len(leaf.at) == 1 else leaf.at[some])
+        for leaf in group.leaves
+    ]
+    written = [p.to.first for _, p in parts if isinstance(p.to, InOrder)]
+    shape = common_shape([*places, *written], len(group.rows[0] if some is None else some))
+    walked = tuple(blocks(shape, BLOCK))
+    laid = [in_blocks(p, shape) for _, p in parts]
+    gradient = Stretch(
+        _gradients(group, parts), tuple(not alone(p) for p in places), max(b.stop - b.start for b in walked),
+        straight=[isinstance(p.to, InOrder) for p in laid for _ in p.variables], flat=len(shape) == 1,
+    )  # fmt: skip
+    alike: list[tuple[int, int, int]] = []
+    seen: list[tuple[int, int, View]] = []
+    listed: list[tuple[int, int, Array]] = []
+    for i in gradient.reads:
+        at, k = places[i], sources.number(group.leaves[i])
+        at = at if isinstance(at, Listed) else in_shape(at, shape)
+        if isinstance(at, Listed):
+            listed.append((i, k, at.at))
+        elif alone(at):
+            alike.append((i, k, at.start))
+        else:
+            seen.append((i, k, at.view))
+    return Run(
+        gradient, walked, tuple(alike), tuple(seen), tuple(listed), *_written(gradient, laid)
+    )
 
 
-def _places(leaf: Leaf, lanes: Array | None) -> Places:
-    """Where the lanes read a variable."""
-    return places_of(leaf.at if lanes is None or len(leaf.at) == 1 else leaf.at[lanes])
+def _written(gradient: Stretch, parts: Sequence[Part]) -> tuple[Any, Any, Any, Any]:
+    """How the entries of each part are written: filled, straight, copied and scattered (see `Run`)."""
+    filled: list[tuple[int, View]] = []
+    straight: list[tuple[int, View]] = []
+    copied: list[tuple[int, View]] = []
+    scattered: list[tuple[tuple[int, ...], OneByOne]] = []
+    rest = list(gradient.graph.outputs)
+    for p in parts:
+        values, rest = rest[: len(p.variables)], rest[len(p.variables) :]
+        if isinstance(p.to, OneByOne):
+            scattered.append((tuple(values), p.to))
+            continue
+        alike = [v for v in values if v in gradient.uniform]
+        common = max(alike, key=alike.count, default=-1)
+        if 2 * alike.count(common) > len(values):
+            filled.append((common, p.to.first.beside(len(values)).view))
+        for j, v in enumerate(values):
+            if filled and filled[-1][0] == v == common:
+                continue
+            (straight if v in gradient.written else copied).append((v, p.to.first.moved(j).view))
+    return tuple(filled), tuple(straight), tuple(copied), tuple(scattered)
 
 
-def _source(leaf: Leaf, needed: dict[int, int]) -> tuple[int, Array | None]:
-    """What a variable is read from: a value of the graph by its number in `needed`, or an array of its own."""
-    if leaf.given is not None:
-        return 0, leaf.given
-    return needed.setdefault(leaf.value, len(needed)), None
+def _same(a: Array | None, b: Array | None) -> bool:
+    """Whether two parts have the same lanes."""
+    return a is b or (a is not None and b is not None and np.array_equal(a, b))
+
+
+@dataclass(slots=True)
+class _Sources:
+    """What lanes read: values of the graph, numbered as they are met, and masks of their own, numbered from the end."""
+
+    values: dict[int, int]
+    masks: list[Array]
+
+    def number(self, leaf: Leaf) -> int:
+        """The number of what a variable is read from."""
+        if leaf.given is None:
+            return self.values.setdefault(leaf.value, len(self.values))
+        self.masks.append(leaf.given)
+        return -len(self.masks)
 
 
 def _selected(graph: Graph, values: list[int]) -> Graph:
