@@ -8,9 +8,8 @@ the command line should not wait for pages and printers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any, Final, cast
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from gradproof_proto.v1 import catalogue_pb2 as cat
@@ -19,8 +18,7 @@ from gradproof_proto.v1 import derivative_pb2 as der
 from gradproof_proto.v1 import program_pb2 as pb
 
 from gradproof_service import __version__
-from gradproof_service.arrays import Array
-from gradproof_service.checking.report import Answer, Ask, Claim, Options, Report, Verdict
+from gradproof_service.checking.report import Options, Report, Verdict
 from gradproof_service.diagnostic import Fault, FaultKind, Finding
 from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
 from gradproof_service.graph.program import Program
@@ -37,9 +35,8 @@ from gradproof_service.server.subject import Subject, program_message, read_prog
 from gradproof_service.transforms.evaluate import Tick, batch_of, no_tick
 from gradproof_service.transforms.jacobian import Mode
 from gradproof_service.transforms.planned import planned
-from gradproof_service.wire.decode import Fetch, decode_program
+from gradproof_service.wire.decode import decode_program
 from gradproof_service.wire.encode import (
-    encode_ask,
     encode_block,
     encode_findings,
     encode_report,
@@ -47,13 +44,14 @@ from gradproof_service.wire.encode import (
 )
 from gradproof_service.wire.encode_program import encode_program
 from gradproof_service.wire.requests import (
-    decode_answer,
-    decode_box,
     decode_claims,
     decode_kind,
     decode_point,
     decode_types,
 )
+
+if TYPE_CHECKING:
+    from gradproof_service.server.probing import AskClient
 
 PRODUCER: Final = "gradproof.service"
 _MODES: Final[dict[int, Mode]] = {
@@ -62,8 +60,6 @@ _MODES: Final[dict[int, Mode]] = {
     der.MODE_FORWARD: "forward",
     der.MODE_REVERSE: "reverse",
 }
-AskClient = Callable[[der.ProbeAsk], der.ProbeAnswer]
-"""Puts a question to the holder of a black box and waits for the answer."""
 
 
 class Application:
@@ -216,25 +212,9 @@ class Application:
         self, start: der.ProbeStart, ask_client: AskClient, tick: Tick = no_tick
     ) -> chk.Report:
         """A check of a function that only the client can evaluate; `ask_client` blocks until it has answered."""
-        from gradproof_service.checking.blackbox import check_black_box
+        from gradproof_service.server.probing import probe
 
-        options = read_options(start.options)
-        box = decode_box(start)
-        claims = decode_claims(start.claims, probe=True, fetch=self.blobs.get)
-        point = decode_point(start.point, fetch=self.blobs.get)
-        for name in box.inputs:
-            if name not in point:
-                raise Fault(
-                    FaultKind.INVALID,
-                    f"point: input {name!r} has no value; give one",
-                    field_path=f'point["{name}"]',
-                )
-        asker = _Asker(box.inputs, claims, ask_client, tick, self.blobs.get)
-        arrays = tuple(point[name] for name in box.inputs)
-        report = check_black_box(box, arrays, claims, options, ask=asker.ask, tick=tick)
-        shown, left_out = sifted(report.findings, options)
-        report = replace(report, findings=tuple(shown), suppressed=left_out)
-        return encode_report(report, origin=_origin(start), version=__version__)
+        return probe(start, ask_client, self.blobs.get, tick)
 
     def inspect(self, request: der.InspectRequest, tick: Tick = no_tick) -> der.InspectResponse:
         """Types, cost, memory and static findings."""
@@ -320,45 +300,6 @@ class Application:
         self, findings: Sequence[Finding], program: Program, options: Options
     ) -> list[chk.Finding]:
         return encode_findings(sifted(findings, options)[0], program)
-
-
-class _Asker:
-    """Puts the questions of one probe, numbered, and reads the answers."""
-
-    def __init__(
-        self,
-        inputs: tuple[str, ...],
-        claims: Sequence[Claim],
-        client: AskClient,
-        tick: Tick,
-        fetch: Fetch,
-    ) -> None:
-        self._inputs = inputs
-        self._claims = claims
-        self._client = client
-        self._tick = tick
-        self._fetch = fetch
-        self._asked = 0
-        self._outputs: dict[str, Array] = {}
-
-    def ask(self, question: Ask) -> Answer:
-        """The answer to one question."""
-        self._tick()
-        self._asked += 1
-        message = encode_ask(question, self._asked, self._inputs, self._claims, list(self._outputs))
-        answer = self._client(message)
-        if answer.id != self._asked:
-            raise Fault(
-                FaultKind.INVALID,
-                f"answer: expected the answer to question {self._asked}, {answer.id} came; "
-                "answer each question once",
-                field_path="answer.id",
-            )
-        found = decode_answer(answer, question.batch, self._fetch)
-        if question.claim < 0 and not self._outputs:
-            self._outputs = dict(found.outputs)
-        self._tick()
-        return found
 
 
 def _origin(request: Any) -> chk.Origin | None:
