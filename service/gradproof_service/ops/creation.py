@@ -51,7 +51,7 @@ def _need_side(value: int, name: str) -> int:
     return value
 
 
-def _need_held(value: float, dtype: np.dtype[Any], name: str) -> None:
+def need_held(value: float, dtype: np.dtype[Any], name: str) -> None:
     """Raise `IllTyped` unless an integer dtype holds the value exactly."""
     if dtype in FLOATS:
         return
@@ -66,7 +66,7 @@ def _need_held(value: float, dtype: np.dtype[Any], name: str) -> None:
 def _infer_full(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
     for n in attrs["shape"]:
         _need_side(n, "a side of shape")
-    _need_held(attrs["value"], _need_dtype(attrs["dtype"]), "value")
+    need_held(attrs["value"], _need_dtype(attrs["dtype"]), "value")
     return attrs, (type_of(attrs["dtype"], attrs["shape"]),)
 
 
@@ -96,10 +96,10 @@ def _infer_arange(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
     if _need_dtype(dtype).kind == "b":
         raise IllTyped(DTYPE, "does not count in bool; ask for int64 and compare")
     count = max(0, ceil((stop - start) / step))
-    _need_held(start, dtype, "start")
+    need_held(start, dtype, "start")
     if count > 1:
-        _need_held(step, I64 if dtype not in FLOATS else dtype, "step")
-        _need_held(start + (count - 1) * step, dtype, "the last value")
+        need_held(step, I64 if dtype not in FLOATS else dtype, "step")
+        need_held(start + (count - 1) * step, dtype, "the last value")
     return {**attrs, "dtype": dtype}, (type_of(dtype, (count,)),)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradproof_service.arrays import Array, Shape, Type
 from gradproof_service.ops.axes import normal_axis
+from gradproof_service.ops.creation import need_held
 from gradproof_service.ops.index_spec import (
     index_margin,
     inside,
@@ -83,10 +84,17 @@ SLICE = Op(
 )  # fmt: skip
 
 
+def _need_fill(attrs: dict[str, Any], x: Type) -> None:
+    """Raise `IllTyped` when the dtype cannot hold what stands for elements outside."""
+    if attrs["fill"] is not None and x.dtype.kind in "biu":
+        need_held(attrs["fill"], x.dtype, "fill")
+
+
 def _infer_take(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
     x, i = ins
     axis = normal_axis(attrs["axis"], x.rank)
     need_indices((i,))
+    _need_fill(attrs, x)
     at = x.rank + axis
     return {**attrs, "axis": axis}, (x.with_shape(x.shape[:at] + i.shape + x.shape[at + 1 :]),)
 
@@ -125,6 +133,7 @@ def _infer_along(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
     x, i = ins
     axis = normal_axis(attrs["axis"], x.rank)
     need_indices((i,))
+    _need_fill(attrs, x)
     if i.rank != x.rank or any(
         n != m for a, n, m in zip(range(-x.rank, 0), x.shape, i.shape, strict=True) if a != axis
     ):
@@ -185,6 +194,7 @@ def nd_region(x: Type, i: Type, shared: int) -> Shape:
 
 def _infer_gather(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
     x, i = ins
+    _need_fill(attrs, x)
     return attrs, (x.with_shape(nd_region(x, i, attrs["batch_dims"])),)
 
 
@@ -241,6 +251,7 @@ GATHER_ND = Op(
 def _infer_get(attrs: dict[str, Any], ins: tuple[Type, ...]) -> Inferred:
     x, *indices = ins
     spec = need_spec(attrs["spec"], x, indices)
+    _need_fill(attrs, x)
     return {**attrs, "spec": spec.text}, (x.with_shape(spec.region(need_indices(indices))),)
 
 
