@@ -22,18 +22,24 @@ from gradproof_proto.writer import ProgramWriter
 
 from tests.service.server.harness import cubic, point
 
+COMMAND = "import runpy; runpy.run_module('gradproof', run_name='__main__')"
+
 
 class Service:
-    """`gradproof serve` on a free port of loopback, with these settings."""
+    """`gradproof serve` on a free port of loopback, with these settings; `prelude` is code that its process runs first."""
 
     def __init__(
-        self, *settings: str, address: str = "127.0.0.1:0", environment: Any = None
+        self,
+        *settings: str,
+        address: str = "127.0.0.1:0",
+        environment: Any = None,
+        prelude: str = "",
     ) -> None:
         # a pipe that nobody reads would fill, and stop the server in the middle of a line of its log
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 closed when the service is left
         said = [word for setting in settings for word in ("--set", setting)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gradproof", "serve", address, *said],
+            [sys.executable, "-c", f"{prelude}\n{COMMAND}", "serve", address, *said],
             stdout=subprocess.PIPE, stderr=self._log, text=True,
             env={**os.environ, **(environment or {})},
         )  # fmt: skip
@@ -87,6 +93,11 @@ class Service:
                 self.process.kill()
         self.process.wait()
         self._close()
+
+
+def long_size(usual: int) -> int:
+    """How much a long form does: as much as `LONG_SIZE` in the environment says, else what it does by itself."""
+    return int(os.environ.get("LONG_SIZE", usual))
 
 
 def children(pid: int) -> list[int]:

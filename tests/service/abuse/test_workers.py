@@ -29,6 +29,7 @@ from tests.service.abuse.harness import (
     children,
     cpu_s,
     evaluate,
+    long_size,
     named_memory,
     until,
 )
@@ -36,10 +37,16 @@ from tests.service.server.faulty import called, faulty_server
 from tests.service.server.harness import cubic, point, slow
 
 
-def storm(service: Service, seconds: float, clients: int = 8) -> Counter[str]:
-    """Evaluations while a random worker is killed every 100 ms or ten calls; what became of them."""
+def storm(service: Service, seconds: float, clients: int = 8) -> tuple[Counter[str], float]:
+    """Evaluations in calm, then while a random worker is killed every 100 ms or ten calls.
+
+    What became of them, and how many times as long as in calm all but one in a hundred took.
+    """
     told: Counter[str] = Counter()
-    end = time.monotonic() + seconds
+    calm: list[float] = []
+    under: list[float] = []
+    start = time.monotonic() + 1.0
+    end = start + seconds
     requests = [
         der.EvaluateRequest(program=cubic(), point=point(x=np.linspace(0.5, 1.0 + k, 50_000)))
         for k in range(clients)
@@ -49,9 +56,10 @@ def storm(service: Service, seconds: float, clients: int = 8) -> Counter[str]:
         expected = [stub.Evaluate(request, timeout=60).SerializeToString() for request in requests]
 
         def ask(k: int) -> None:
-            while time.monotonic() < end:
+            while (begun := time.monotonic()) < end:
                 try:
                     answer = stub.Evaluate(requests[k], timeout=60).SerializeToString()
+                    (calm if begun < start else under).append(time.monotonic() - begun)
                     told["right" if answer == expected[k] else "wrong"] += 1
                 except grpc.RpcError as error:
                     told[f"lost: {error.code()} {error.details()}"] += 1
@@ -59,6 +67,7 @@ def storm(service: Service, seconds: float, clients: int = 8) -> Counter[str]:
         with ThreadPoolExecutor(clients) as pool:
             asking = [pool.submit(ask, k) for k in range(clients)]
             draw = random.Random(0)
+            time.sleep(max(0.0, start - time.monotonic()))
             while time.monotonic() < end:
                 workers = service.workers()
                 if workers and told["right"] >= 10 * told["kills"]:
@@ -67,25 +76,47 @@ def storm(service: Service, seconds: float, clients: int = 8) -> Counter[str]:
                 time.sleep(0.1)
             for one in asking:
                 one.result()
-    return told
+    return told, _p99(under) / _p99(calm)
+
+
+def _p99(taken: list[float]) -> float:
+    return sorted(taken)[-max(1, len(taken) // 100)]
 
 
 def test_killed_workers_lose_no_call() -> None:
-    """11: a worker is killed every 100 ms for some seconds: none lost, none wrong, and the pool is full again."""
+    """11: a worker is killed every 100 ms: none lost, none wrong; p99 below ten times that of calm, the pool full again in a second.
+
+    What takes time is measured again, up to five times: a busy machine makes one figure noisy.
+    """
+    ratios: list[float] = []
+    filled: list[float] = []
     with Service("workers.count=2") as service:
-        told = storm(service, 5.0)
-        until(lambda: len(service.workers()) == 3)
-    kills = told.pop("kills")
-    assert set(told) == {"right"}
-    assert kills > 5
+        while len(ratios) < 5 and not (ratios and min(ratios) < 10 and min(filled) < 1.0):
+            told, ratio = storm(service, 5.0)
+            filled.append(until(lambda: len(service.workers()) == 3))
+            ratios.append(ratio)
+            assert told.pop("kills") > 5
+            assert set(told) == {"right"}
+    assert min(ratios) < 10, ratios
+    assert min(filled) < 1.0, filled
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_killed_workers_lose_no_call_for_a_minute() -> None:
+    """11, soak: the same for a minute (`pytest -m soak`): one kill a second at the least, none lost, none wrong."""
+    with Service("workers.count=2") as service:
+        told, _ = storm(service, 60.0)
+    assert told["kills"] >= 60
+    assert set(told) == {"kills", "right"}
 
 
 @pytest.mark.long
-@pytest.mark.timeout(4000)
+@pytest.mark.timeout(0)
 def test_killed_workers_lose_no_call_for_an_hour() -> None:
-    """11, long: the same for an hour (`pytest -m long -k for_an_hour`); target 0 lost, 0 wrong."""
+    """11, long: the same for so many seconds (`LONG_SIZE=3600 pytest -m long -k for_an_hour`); 0 lost, 0 wrong."""
     with Service("workers.count=2") as service:
-        told = storm(service, 3600.0)
+        told, _ = storm(service, long_size(3600))
     assert set(told) == {"kills", "right"}
 
 
