@@ -20,6 +20,8 @@ COMMAND: Final = struct.Struct("<cq")
 FORK: Final = b"F"
 KILL: Final = b"K"
 ANSWER: Final = struct.Struct("<q")
+KEPT_BYTES: Final = 256 << 20
+"""Freed memory that a worker keeps for its next arrays, whose pages would cost as much as the work on them."""
 READY: Final = 0
 """The first answer: everything is loaded."""
 
@@ -32,7 +34,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     commands = socket.socket(fileno=int(settings["commands"]))
     from gradproof_service.server.workers import worker
+    from gradproof_service.transforms.plans.memory import keep_freed_memory
 
+    keep_freed_memory(KEPT_BYTES)
     worker.prepare()
     gc.collect()
     gc.freeze()  # what is loaded is shared by all workers; a collection in one would copy it
