@@ -54,29 +54,27 @@ class Type:
     Made by `type_of`, never directly: equal types are the same object.
     """
 
-    __slots__ = ("__weakref__", "dtype", "shape", "size", "structure")
+    __slots__ = ("__weakref__", "dtype", "is_float", "shape", "size", "structure")
 
     dtype: np.dtype[Any]
     shape: Shape
     structure: Structure
     size: int
     """Number of elements, as an exact Python integer."""
+    is_float: bool
+    """Whether values of this type have tangents and cotangents."""
 
     def __init__(self, dtype: np.dtype[Any], shape: Shape, structure: Structure) -> None:
         self.dtype = dtype
         self.shape = shape
         self.structure = structure
         self.size = prod(shape)
+        self.is_float = dtype in FLOATS
 
     @property
     def rank(self) -> int:
         """Number of axes."""
         return len(self.shape)
-
-    @property
-    def is_float(self) -> bool:
-        """Whether values of this type have tangents and cotangents."""
-        return self.dtype in FLOATS
 
     @property
     def nbytes(self) -> int:
@@ -157,10 +155,11 @@ def unit_roundoff(dtype: np.dtype[Any]) -> float:
 class Frozen:
     """A read-only array that can be a key: equal when dtype, shape and bits are equal.
 
-    Arrays of more than 4096 elements are compared by identity, so that a key stays cheap.
+    Arrays of more than `SMALL` elements are compared by identity, so that a key stays cheap.
     """
 
     __slots__ = ("_key", "array")
+    SMALL: Final = 4096
 
     def __init__(self, array: Array) -> None:
         view = np.ascontiguousarray(array).reshape(array.shape)
@@ -168,7 +167,7 @@ class Frozen:
             view = view.copy() if view is array or view.base is not None else view
             view.flags.writeable = False
         self.array = view
-        small = view.size <= 4096
+        small = view.size <= Frozen.SMALL
         self._key: Any = (view.dtype.str, view.shape, view.tobytes()) if small else id(self)
 
     def __eq__(self, other: object) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,9 +11,9 @@ from gradproof_service.arrays import Array
 from gradproof_service.checking.scene import Scene
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.derive import reaches
-from gradproof_service.transforms.evaluate import batch_of, evaluate
+from gradproof_service.transforms.evaluate import MEMORY, Memory, batch_of, evaluate
 from gradproof_service.transforms.forward import jvp
-from gradproof_service.transforms.jacobian import chunks_of
+from gradproof_service.transforms.jacobian import SEED_BYTES, chunks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +77,10 @@ def reach(scene: Scene, i: int, directions: Array, found: Sequence[Edge]) -> Arr
             wanted.setdefault(v, []).append(edge)
     if not wanted:
         return nearest
-    view = _returning(graph, list(wanted))
+    view = _view(graph, tuple(wanted))
     pushed = jvp(view, (i,))
-    elements = sum(t.size for t in pushed.types)
-    for part in chunks_of(len(directions), 8 * elements):
+    elements = sum(t.size for t in graph.types)
+    for part in chunks_of(len(directions), SEED_BYTES * elements):
         rows = directions[part]
         seeds = rows.reshape(len(rows), *graph.types[i].shape)
         dots = evaluate(pushed, [*scene.inputs, seeds], tick=scene.tick)[len(wanted) :]
@@ -99,14 +98,12 @@ def reach(scene: Scene, i: int, directions: Array, found: Sequence[Edge]) -> Arr
     return nearest
 
 
-def _returning(graph: Graph, values: list[int]) -> Graph:
-    """The same nodes, returning other values."""
-    key: Any = ("returning", tuple(values))
+def _view(graph: Graph, values: tuple[int, ...]) -> Graph:
+    """The graph that returns these values, remembered with what is derived from it."""
+    key = ("returning", values)
     view = graph.plans.get(key)
     if view is None:
-        view = Graph(
-            graph.name, graph.inputs, graph.types, graph.sites, graph.operands, graph.first,
-            values, [f"v{v}" for v in values], graph.locations, graph.node_names,
-        )  # fmt: skip
-        graph.plans[key] = view
+        view = graph.plans[key] = graph.returning(values)
+        memory: Memory | None = graph.plans.get(MEMORY)
+        view.plans[MEMORY] = None if memory is None else memory.returning(view)
     return view

@@ -11,16 +11,16 @@ from functools import cached_property
 
 import numpy as np
 
-from gradproof_service.arrays import Array, type_of
+from gradproof_service.arrays import Array
 from gradproof_service.checking.margins import Edge, edges
 from gradproof_service.checking.report import Options
 from gradproof_service.checking.scene import Scene, make_scene
 from gradproof_service.findings.look import look_of
-from gradproof_service.graph.builder import Builder, Value
+from gradproof_service.graph.builder import Builder
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.evaluate import Tick, evaluate, no_tick
 from gradproof_service.transforms.planned import planned
-from gradproof_service.transforms.reverse import vjp
+from gradproof_service.transforms.reverse import cotangents_graph, vjp
 
 MOST_BIRTHS = 16
 """Nodes looked at for the origin of a cotangent that is not finite."""
@@ -147,11 +147,7 @@ def make_view(
 
 
 def cotangents(scene: Scene, values: Sequence[Array | None]) -> list[Array | None]:
-    """The cotangent of every value, for ones on the outputs; None where none arrives.
-
-    A cotangent is the derivative by a number added to the value: so every value gets such an
-    addend, all of them zero, and one ordinary reverse sweep gives all cotangents.
-    """
+    """The cotangent of every value, for ones on the outputs; None where none arrives."""
     graph = scene.graph
     smooth = look_of(graph).smooth
     wanted = [
@@ -160,45 +156,11 @@ def cotangents(scene: Scene, values: Sequence[Array | None]) -> list[Array | Non
     bars: list[Array | None] = [None] * len(graph.types)
     if not wanted or not scene.outs:
         return bars
-    nudged, ones = (
-        _nudged(graph, wanted, scene.outs),
-        [np.ones(graph.types[graph.outputs[o]].shape) for o in scene.outs],
-    )
-    zeros = [np.broadcast_to(0.0, graph.types[v].shape) for v in wanted]
-    wrt = tuple(range(len(graph.inputs), len(graph.inputs) + len(wanted)))
-    swept = vjp(nudged, wrt, tuple(range(len(scene.outs))))
-    results = planned(swept, [*scene.inputs, *zeros, *ones], tick=scene.tick)
-    for v, bar in zip(wanted, results[len(scene.outs) :], strict=True):
-        bars[v] = bar
+    inputs = tuple(i for i, t in enumerate(graph.input_types) if t.is_float)
+    swept, where = cotangents_graph(graph, inputs, tuple(scene.outs))
+    ones = [np.ones(graph.types[graph.outputs[o]].shape) for o in scene.outs]
+    results = planned(swept, [*scene.inputs, *ones], tick=scene.tick)
+    for v in wanted:
+        at = where[v]
+        bars[v] = np.zeros(graph.types[v].shape) if at is None else results[at]
     return bars
-
-
-def _nudged(graph: Graph, wanted: Sequence[int], outs: Sequence[int]) -> Graph:
-    """The graph with one more input for each wanted value, added to it; remembered on the graph."""
-    key = ("nudged", tuple(wanted), tuple(outs))
-    found = graph.plans.get(key)
-    if found is None:
-        found = graph.plans[key] = _make_nudged(graph, wanted, outs)
-    return found
-
-
-def _make_nudged(graph: Graph, wanted: Sequence[int], outs: Sequence[int]) -> Graph:
-    xp = Builder(f"nudged_{graph.name}")
-    given = [xp.input(n, t) for n, t in zip(graph.inputs, graph.input_types, strict=True)]
-    addends = {
-        v: xp.input(f"nudge{v}", type_of(graph.types[v].dtype, graph.types[v].shape))
-        for v in wanted
-    }
-    ids: list[int] = []
-
-    def keep(value: Value, v: int) -> None:
-        addend = addends.get(v)
-        ids.append(value.id if addend is None else (value + addend).id)
-
-    for v, value in enumerate(given):
-        keep(value, v)
-    for _, _, site, operands, made in graph.nodes():
-        first = xp.add_once(site, tuple([ids[v] for v in operands]))
-        for j, v in enumerate(made):
-            keep(xp.value(first + j), v)
-    return xp.finish([xp.value(ids[graph.outputs[o]]) for o in outs])

@@ -94,6 +94,14 @@ class Graph:
         name = self.sites[node].op.name
         return self.node_names.get(node) or (name if sent < 0 else f"{name}#{sent}")
 
+    def returning(self, values: Sequence[int]) -> Graph:
+        """The same nodes, returning other values."""
+        names = [f"v{v}" for v in values]
+        return Graph(
+            self.name, self.inputs, self.types, self.sites, self.operands, self.first, values, names,
+            self.locations, self.node_names, self.origins,
+        )  # fmt: skip
+
     def producer(self) -> list[int]:
         """For each value the index of the node that makes it, -1 for inputs."""
         made = [-1] * len(self.types)

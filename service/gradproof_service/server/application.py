@@ -9,6 +9,8 @@ the command line should not wait for pages and printers.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -51,6 +53,7 @@ from gradproof_service.wire.requests import (
 )
 
 if TYPE_CHECKING:
+    from gradproof_service.server.lineages import Lineages
     from gradproof_service.server.probing import AskClient
 
 PRODUCER: Final = "gradproof.service"
@@ -63,7 +66,7 @@ _MODES: Final[dict[int, Mode]] = {
 
 
 class Application:
-    """One handler for every rpc. Its only state is the store of blobs."""
+    """One handler for every rpc. Its only state is the store of blobs, and what saves time for documents that are edited."""
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, blobs: Blobs | None = None) -> None:
         self.limits = limits
@@ -132,10 +135,16 @@ class Application:
             response.program.CopyFrom(made)
         return response
 
-    def check(self, request: der.CheckRequest, tick: Tick = no_tick) -> der.CheckResponse:
-        """One check of one function at one point."""
+    def check(
+        self, request: der.CheckRequest, tick: Tick = no_tick, *, document: str = ""
+    ) -> der.CheckResponse:
+        """One check of one function at one point.
+
+        `document` names what the function is a version of: what was computed for other versions is then not computed again.
+        """
         program = read_program(request, self.blobs, self.limits, digest=True)
-        response = der.CheckResponse(report=self._check(program, request, request.options, tick))
+        report = self._check(program, request, request.options, tick, document)
+        response = der.CheckResponse(report=report)
         if request.counterexample and response.report.verdict == chk.VERDICT_DISAGREES:
             from gradproof_service.server.counterexample import smallest
 
@@ -255,6 +264,12 @@ class Application:
 
         return catalogue.explain(request)
 
+    @cached_property
+    def _lineages(self) -> Lineages:
+        from gradproof_service.server.lineages import Lineages  # only documents pay for it
+
+        return Lineages()
+
     def _typed(
         self,
         program: Program,
@@ -267,8 +282,9 @@ class Application:
         return type_at(program, point, self.blobs, self.limits, batch=batch, compute_f64=wide)
 
     def _check(
-        self, program: Program, request: Any, options_message: chk.Options, tick: Tick
-    ) -> chk.Report:
+        self, program: Program, request: Any, options_message: chk.Options, tick: Tick,
+        document: str = "",
+    ) -> chk.Report:  # fmt: skip
         """`request` is a check or a case of a suite: point, claims and origin."""
         from gradproof_service.checking.check import check_scene
         from gradproof_service.checking.scene import make_scene
@@ -292,8 +308,12 @@ class Application:
                 all="ignore"
             ):  # what overflows is judged as a number, not as a warning
                 scene = make_scene(subject.graph, subject.point, options, tick)
-                report = check_scene(program, scene, claims, options)
-                report = review_scene(scene, report, options)
+                followed = (
+                    self._lineages.following(document, scene) if document else nullcontext(scene)
+                )
+                with followed as scene:
+                    report = check_scene(program, scene, claims, options)
+                    report = review_scene(scene, report, options)
         return encode_report(report, program=program, origin=_origin(request), version=__version__)
 
     def _shown(

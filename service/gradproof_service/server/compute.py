@@ -116,7 +116,7 @@ class WorkerCompute:
                 attempts += 1
                 worker = await self.pool.take(affinity)
                 with self._lent(worker) as lent:
-                    worker.begin(method, request, left(deadline))
+                    worker.begin(method, request, left(deadline), document=affinity)
                     return lent.done(await self._next(worker))
         raise self._poison(digest, attempts)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -27,6 +27,43 @@ Run = Callable[[Graph, Sequence[Array]], list[Array]]
 
 def no_tick() -> None:
     """The tick of work that nobody will stop."""
+
+
+class Memory(Protocol):
+    """What computes a graph from what was computed before (see `transforms.incremental`); in its `plans` under `MEMORY`."""
+
+    def run(
+        self, inputs: Sequence[Array], tick: Tick, *, keep: bool
+    ) -> tuple[list[Array | None], list[Array]]:
+        """What `run` returns for the graph, bit for bit; no values unless `keep`."""
+        ...
+
+    def disturbed(
+        self, inputs: Sequence[Array], seed: tuple[int, ...], eps: float | None, tick: Tick
+    ) -> list[Array]:
+        """What `rounding.disturbed` returns for the graph, bit for bit."""
+        ...
+
+    def jvp(self, wrt: tuple[int, ...]) -> Graph | None:
+        """The graph of `forward.jvp`, with a memory of its own; None: it is not remembered."""
+        ...
+
+    def vjp(self, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Graph | None:
+        """The graph of `reverse.vjp`, with a memory of its own; None: it is not remembered."""
+        ...
+
+    def cotangents(
+        self, wrt: tuple[int, ...], outs: tuple[int, ...]
+    ) -> tuple[Graph, list[int | None]] | None:
+        """The graph of `reverse.cotangents_graph`, with a memory of its own; None: it is not remembered."""
+        ...
+
+    def returning(self, view: Graph) -> Memory | None:
+        """The memory of a graph of the same nodes that returns others of their values; None: it has none."""
+        ...
+
+
+MEMORY: Final = "memory"
 
 
 class Step(NamedTuple):
@@ -60,7 +97,7 @@ def plan(graph: Graph, batched_inputs: tuple[bool, ...]) -> Plan:
 
 def _make_plan(graph: Graph, batched_inputs: tuple[bool, ...]) -> Plan:
     types, sites, operands, first = graph.types, graph.sites, graph.operands, graph.first
-    drops = _last_uses(graph)
+    drops = last_uses(graph)
     batched = [False] * len(types)
     batched[: len(batched_inputs)] = batched_inputs
     steps: list[Step] = []
@@ -76,7 +113,7 @@ def _make_plan(graph: Graph, batched_inputs: tuple[bool, ...]) -> Plan:
     return Plan(tuple(steps), tuple(batched))
 
 
-def _last_uses(graph: Graph) -> list[tuple[int, ...] | None]:
+def last_uses(graph: Graph) -> list[tuple[int, ...] | None]:
     """For each node the values nobody needs after it; None for nodes that no output needs."""
     sites, operands, first = graph.sites, graph.operands, graph.first
     needed = bytearray(len(graph.types))
@@ -123,6 +160,9 @@ def run(
     graph: Graph, inputs: Sequence[Array], *, tick: Tick, keep: bool
 ) -> tuple[list[Array | None], list[Array]]:
     """Run the plan; `keep` forgets nothing. Returns (all values, outputs)."""
+    memory: Memory | None = graph.plans.get(MEMORY)
+    if memory is not None:
+        return memory.run(inputs, tick, keep=keep)
     types = graph.types
     arrays = [np.asarray(x) for x in inputs]
     flags = tuple(x.ndim > len(types[i].shape) for i, x in enumerate(arrays))

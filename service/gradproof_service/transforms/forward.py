@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gradproof_service.diagnostic import NOWHERE
 from gradproof_service.graph.builder import Builder, Value
 from gradproof_service.graph.graph import Graph
+from gradproof_service.ops.record import Site
 from gradproof_service.transforms.derive import Derive, reaches
+from gradproof_service.transforms.evaluate import MEMORY, Memory
 from gradproof_service.transforms.rules import forward_piece, gathered
 
 
@@ -19,7 +23,9 @@ def jvp(graph: Graph, wrt: tuple[int, ...]) -> Graph:
     key = ("jvp", wrt)
     found = graph.plans.get(key)
     if found is None:
-        found = graph.plans[key] = _jvp(graph, wrt)
+        memory: Memory | None = graph.plans.get(MEMORY)
+        found = None if memory is None else memory.jvp(wrt)
+        found = graph.plans[key] = _jvp(graph, wrt) if found is None else found
     return found
 
 
@@ -45,19 +51,8 @@ def _jvp(graph: Graph, wrt: tuple[int, ...]) -> Graph:
         made = range(at, at + count)
         ids += made
         x_dots = [dots[v] for v in operands]
-        seeded = tuple([d is not None for d in x_dots])
-        if True not in seeded or not any(active[first : first + count]):
-            continue
-        if site.op.jvp_all is None:
-            given += made
-            given += [d for d in x_dots if d is not None]
-            dots[first : first + count] = forward_piece(site, seeded).emit(xp, given)
-        else:
-            lent = [None if d is None else xp.value(d) for d in x_dots]
-            y_dots = site.op.jvp_all(xp, site, xp.values(given), xp.values(made), tuple(lent))
-            dots[first : first + count] = [
-                None if d is None else d.id for d in gathered(xp, site, [tuple(y_dots)])
-            ]
+        if any(active[first : first + count]) and any(d is not None for d in x_dots):
+            dots[first : first + count] = pushed(xp, site, given, list(made), x_dots)
     tangents: list[Value] = []
     for v in graph.outputs:
         if graph.types[v].is_float:
@@ -71,3 +66,17 @@ def _jvp(graph: Graph, wrt: tuple[int, ...]) -> Graph:
         if graph.types[v].is_float
     ]
     return xp.finish([*outputs, *tangents], names)
+
+
+def pushed(
+    xp: Builder, site: Site, xs: list[int], ys: list[int], x_dots: Sequence[int | None]
+) -> list[int | None]:
+    """One node's tangents carried on: value ids in, for each output the id of its tangent or None."""
+    if site.op.jvp_all is None:
+        seeded = tuple([d is not None for d in x_dots])
+        return forward_piece(site, seeded).emit(
+            xp, [*xs, *ys, *(d for d in x_dots if d is not None)]
+        )
+    lent = tuple([None if d is None else xp.value(d) for d in x_dots])
+    y_dots = site.op.jvp_all(xp, site, xp.values(xs), xp.values(ys), lent)
+    return [None if d is None else d.id for d in gathered(xp, site, [tuple(y_dots)])]

@@ -22,6 +22,8 @@ from gradproof_service.transforms.reverse import vjp
 Mode = Literal["auto", "forward", "reverse"]
 BATCH_BYTES = 256 << 20
 """Memory that one batch of seeds may take at its peak; larger batches run in chunks."""
+SEED_BYTES = 64
+"""About what an element of a function takes for each seed that runs through its derivative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def _by_columns(
     place = [len(graph.outputs) + floats.index(o) for o in outs]
     columns = [np.empty((_count(in_types), *t.shape), t.dtype) for t in out_types]
     primal: list[Array] = []
-    for start, seeds in _seed_chunks(derivative, len(graph.inputs), in_types, most):
+    for start, seeds in _seed_chunks(graph, derivative, in_types, most):
         results = run(derivative, [*inputs, *seeds])
         primal = results[: len(graph.outputs)]
         size = len(seeds[0])
@@ -128,7 +130,7 @@ def _by_rows(
     total = _count(out_types)
     rows = [np.empty((total, *t.shape), t.dtype) for t in in_types]
     primal: list[Array] = []
-    for start, seeds in _seed_chunks(derivative, len(graph.inputs), out_types, most):
+    for start, seeds in _seed_chunks(graph, derivative, out_types, most):
         results = run(derivative, [*inputs, *seeds])
         primal = results[: len(graph.outputs)]
         size = len(seeds[0])
@@ -155,12 +157,14 @@ def _outputs_first(part: Array, in_rank: int, out_rank: int) -> Array:
 
 
 def _seed_chunks(
-    derivative: Graph, inputs: int, types: list[Type], most: float
+    graph: Graph, derivative: Graph, types: list[Type], most: float
 ) -> Iterator[tuple[int, list[Array]]]:
     """Identity seeds over all `types`, a chunk of rows at a time: (first row, one array each)."""
     total = _count(types)
-    flags = (False,) * inputs + (True,) * len(types)
-    chunk = rows_at_once(derivative, flags, total, most)
+    chunk = max(1, total)
+    if most < inf or not at_once(graph, total):
+        flags = (False,) * len(graph.inputs) + (True,) * len(types)
+        chunk = rows_at_once(derivative, flags, total, most)
     for start in range(0, total, chunk):
         stop = min(total, start + chunk)
         seeds: list[Array] = []
@@ -174,6 +178,11 @@ def _seed_chunks(
             seeds.append(flat.reshape(stop - start, *t.shape))
             at += t.size
         yield start, seeds
+
+
+def at_once(graph: Graph, seeds: int) -> bool:
+    """Whether so many seeds run through a derivative of the graph in one batch, without a look at its plan."""
+    return seeds * SEED_BYTES * sum([t.size for t in graph.types]) <= BATCH_BYTES
 
 
 def rows_at_once(derivative: Graph, flags: tuple[bool, ...], total: int, most: float = inf) -> int:

@@ -13,6 +13,7 @@ from gradproof_service.graph.graph import Graph
 from gradproof_service.ops import OPS
 from gradproof_service.ops.record import Site
 from gradproof_service.transforms.derive import Derive, reaches
+from gradproof_service.transforms.evaluate import MEMORY, Memory
 from gradproof_service.transforms.rules import reverse_piece
 
 _ADD: Final = OPS["add"]
@@ -28,8 +29,43 @@ def vjp(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Graph:
     key = ("vjp", wrt, outs)
     found = graph.plans.get(key)
     if found is None:
-        found = graph.plans[key] = _vjp(graph, wrt, outs)
+        memory: Memory | None = graph.plans.get(MEMORY)
+        found = None if memory is None else memory.vjp(wrt, outs)
+        found = graph.plans[key] = _vjp(graph, wrt, outs) if found is None else found
     return found
+
+
+def cotangents_graph(
+    graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]
+) -> tuple[Graph, list[int | None]]:
+    """The graph (inputs..., cotangents of `outs`...) -> the cotangents of values, and for each value which of these it is.
+
+    None: no cotangent arrives there. They are those that `vjp` passes through.
+    """
+    key = ("cotangents", wrt, outs)
+    found = graph.plans.get(key)
+    if found is None:
+        memory: Memory | None = graph.plans.get(MEMORY)
+        found = None if memory is None else memory.cotangents(wrt, outs)
+        found = graph.plans[key] = found or _cotangents(graph, wrt, outs)
+    return found
+
+
+def _cotangents(
+    graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]
+) -> tuple[Graph, list[int | None]]:
+    spent: dict[int, int] = {}
+
+    def walk(sweep: Sweep) -> None:
+        sweep.spent = spent
+        sweep.back(sweep.ids, 0, len(graph))
+        spent.update((v, bar) for v, bar in enumerate(sweep.bars) if bar is not None)
+
+    swept = reversed_by(graph, wrt, outs, walk)
+    where: list[int | None] = [None] * len(graph.types)
+    for n, v in enumerate(spent):
+        where[v] = n
+    return swept.returning(list(spent.values())), where
 
 
 def _vjp(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Graph:
@@ -79,6 +115,8 @@ class Sweep:
     bars: list[int | None]
     latest: int
     """The cotangent that was made last; before there is one, a seed."""
+    spent: dict[int, int] | None = None
+    """The cotangents of values whose users are done, by value, if they are to be kept."""
 
     def back(self, ids: Sequence[int] | Mapping[int, int], start: int, stop: int) -> None:
         """Carry the cotangents through the nodes [start, stop), the last first; `ids` are the values that rules read."""
@@ -91,6 +129,10 @@ class Sweep:
             seeded = tuple([b is not None for b in y_bars])
             if True not in seeded:
                 continue
+            if self.spent is not None:
+                self.spent.update(
+                    (v, b) for v, b in zip(made, y_bars, strict=True) if b is not None
+                )
             bars[first : made.stop] = [None] * len(site.outs)  # spent: its users are done
             wanted = tuple([active[v] == 1 for v in operands])
             if True not in wanted:

@@ -9,8 +9,9 @@ derivative rule: a wrong rule cannot hide behind it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import repeat
 from math import prod
 from typing import Any, Final
 
@@ -18,12 +19,17 @@ import numpy as np
 
 from gradproof_service.arrays import FLOATS, Array
 from gradproof_service.graph.graph import Graph
+from gradproof_service.ops.record import Site
+from gradproof_service.transforms.content import contents, places
 from gradproof_service.transforms.evaluate import (
+    MEMORY,
+    Memory,
     Step,
     Tick,
     call,
     call_batched,
     call_functions,
+    last_uses,
     no_tick,
     plan,
 )
@@ -34,6 +40,10 @@ SAMPLES: Final = 6
 BLURRED: Final = 0.05
 TILE: Final = 65_537
 """Signs drawn per array; a prime, so that repeats of it never line up with an axis."""
+LONG: Final = 2000
+"""Nodes of the longest graph whose moves are drawn one after the other."""
+STRIDE: Final = 25_931
+"""From the place of one move of a node to that of its next."""
 LEVELS: Final = (-7.0, -6.0, -5.0, -4.0, 4.0, 5.0, 6.0, 7.0)
 """Multiples of eps by which a result may be moved; several, so that two moves rarely cancel."""
 SIGMAS: Final = 0.7
@@ -70,19 +80,31 @@ def spread_bounds(
     outputs: Sequence[Array], again: Callable[[int], Sequence[Array]], samples: int = SAMPLES
 ) -> list[Array]:
     """Bounds of results from how far `samples` disturbed runs of them (`again(k)`) moved."""
-    moves = [np.zeros(y.shape) for y in outputs]
-    for k in range(samples):
-        with np.errstate(all="ignore"):
+    bounds = spreads(outputs, again, samples)
+    return [blurred(bound, y) for bound, y in zip(bounds, outputs, strict=True)]
+
+
+def spreads(
+    outputs: Sequence[Array], again: Callable[[int], Sequence[Array]], samples: int
+) -> list[Array]:
+    """`SIGMAS` times the mean move of each entry over `samples` disturbed runs; no number where one was lost."""
+    moves: list[Array] = [np.zeros(y.shape) for y in outputs]
+    with np.errstate(all="ignore"):
+        for k in range(samples):
             for total, y, z in zip(moves, outputs, again(k), strict=True):
-                if y.dtype.kind in "fc":
-                    np.add(total, np.abs(z.astype(np.float64, copy=False) - y), out=total)
-    return [_bound(total / samples, y) for total, y in zip(moves, outputs, strict=True)]
+                if y.dtype.kind == "f":
+                    moved = z.astype(np.float64, copy=False) - y
+                    total += np.abs(moved, out=moved if moved.ndim else None)
+        for total in moves:
+            total /= samples
+            total *= SIGMAS
+    return moves
 
 
-def _bound(mean_move: Array, y: Array) -> Array:
+def blurred(bound: Array, y: Array) -> Array:
+    """Bounds from `spreads`: wider where they reach far into a number, infinite where it was lost."""
     if y.dtype.kind != "f":
         return np.zeros(y.shape)
-    bound = SIGMAS * mean_move
     # with hardly a digit left the moves no longer show how far they reach: nothing is known closely
     bound = np.where(bound > BLURRED * np.abs(y), 4 * bound, bound)
     return np.where(np.isfinite(bound) & np.isfinite(y), bound, np.inf)
@@ -95,13 +117,44 @@ def disturbed(
     """`evaluate` with every operation rounded at random; the same seed rounds the same way.
 
     A run that was asked for before (the same graph, shapes, seed and spacing) is a plan from then on.
+    In a graph of more than `LONG` nodes what is drawn for a node rests on what it computes alone (see
+    `content`): an edit leaves the draws of what it does not reach.
     """
+    memory: Memory | None = graph.plans.get(MEMORY)
+    if memory is not None:
+        return memory.disturbed(inputs, seed, eps, tick)
     arrays = [np.asarray(x) for x in inputs]
     draw = _Draw(seed, eps)
+    if len(graph) > LONG:
+        return _run(graph, arrays, draw, tick, places(_numbers(graph), seed, TILE))
     plan = _asked(graph, arrays, (seed, eps))
     if plan is None:
         return _run(graph, arrays, draw, tick)
     return plan.run((seed, eps), arrays, draw.factors, tick)
+
+
+def _numbers(graph: Graph) -> Array:
+    """The number of each step of the graph's plans, whichever inputs are batched."""
+    found = graph.plans.get("numbers")
+    if found is None:
+        needed = [
+            at for at, drop in zip(graph.first, last_uses(graph), strict=True) if drop is not None
+        ]
+        found = graph.plans["numbers"] = np.array(contents(graph), np.int64)[needed]
+    return found
+
+
+class Disturbance:
+    """A disturbed run of a long graph, one node at a time."""
+
+    def __init__(self, seed: tuple[int, ...], eps: float | None, tick: Tick) -> None:
+        self._draw = _Draw(seed, eps)
+        self._tick = tick
+
+    def __call__(self, step: Step, xs: list[Any], at: int) -> Any:
+        """What the node makes of `xs`, moved by what is drawn at a place and behind it."""
+        self._draw.at = at
+        return _perturbed(step, xs, self._draw, self._tick, step.op.ulps_at(step.site))
 
 
 class _Asked:
@@ -146,12 +199,15 @@ def _batched(graph: Graph, arrays: Sequence[Array]) -> tuple[bool, ...]:
     return tuple([x.ndim > len(t.shape) for x, t in zip(arrays, graph.input_types, strict=True)])
 
 
-def _run(graph: Graph, arrays: list[Array], draw: _Draw, tick: Tick) -> list[Array]:
+def _run(
+    graph: Graph, arrays: list[Array], draw: _Draw, tick: Tick, at: Iterable[int | None] = repeat(None)
+) -> list[Array]:  # fmt: skip
     flags = _batched(graph, arrays)
     values: list[Any] = [None] * len(graph.types)
     values[: len(arrays)] = arrays
     with np.errstate(all="ignore"):
-        for step, moves, ulps in _ready(graph, flags):
+        for (step, moves, ulps), place in zip(_ready(graph, flags), at, strict=False):
+            draw.at = draw.at if place is None else place
             xs = [values[v] for v in step.operands]
             outs = _perturbed(step, xs, draw, tick, ulps) if moves else call(step, xs, tick)
             if len(step.site.outs) == 1:
@@ -172,11 +228,16 @@ def _ready(graph: Graph, flags: tuple[bool, ...]) -> list[tuple[Step, bool, floa
         moved = _moved(graph)
         found = []
         for step in plan(graph, flags).steps:
-            exact = step.op.exact is not None and step.op.exact(step.site)
             # what is made of constants alone is the same in every run of the graph: no error of it
-            found.append((step, bool(moved[step.first]) and not exact, step.op.ulps_at(step.site)))
+            moves = bool(moved[step.first]) and is_moved(step.site)
+            found.append((step, moves, step.op.ulps_at(step.site)))
         graph.plans[key] = found
     return found
+
+
+def is_moved(site: Site) -> bool:
+    """Whether a node's results are rounded at all."""
+    return site.op.exact is None or not site.op.exact(site)
 
 
 def _moved(graph: Graph) -> bytearray:
@@ -207,13 +268,15 @@ def _perturbed(step: Step, xs: list[Any], draw: _Draw, tick: Tick, ulps: float) 
 class _Draw:
     """Moves for one disturbed run: windows of a fixed table of random signs, at places drawn from the seed."""
 
-    __slots__ = ("_batch", "_eps", "_places", "_seed")
+    __slots__ = ("_batch", "_eps", "_places", "_seed", "at")
 
     def __init__(self, seed: tuple[int, ...], eps: float | None) -> None:
         self._seed = seed
         self._batch = 0
         self._places: list[int] = []
         self._eps = eps
+        self.at: int | None = None
+        """Where the next move is drawn, where that is the node's to say."""
 
     def shaken(self, x: Any, ulps: float, *, normwise: bool = False) -> Any:
         """x times 1 and some eps for each ulp, drawn anew for every entry (in long arrays for every `TILE`)."""
@@ -254,6 +317,10 @@ class _Draw:
         return np.where(np.isfinite(x), moved, x)
 
     def _place(self) -> int:
+        at = self.at
+        if at is not None:
+            self.at = (at + STRIDE) % TILE
+            return at
         if not self._places:
             self._places = list(_places(self._seed, self._batch))
             self._batch += 1

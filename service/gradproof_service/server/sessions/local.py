@@ -43,7 +43,8 @@ class LocalChecks:
         def work() -> bytes:
             deadline.tick()
             asked = read_message(der.CheckRequest, request)
-            return self._application.check(asked, deadline.tick).SerializeToString()
+            answer = self._application.check(asked, deadline.tick, document=held.name)
+            return answer.SerializeToString()
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)

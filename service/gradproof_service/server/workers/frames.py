@@ -37,7 +37,7 @@ class Kind(IntEnum):
     """What a frame says."""
 
     TASK = 1
-    """To the worker: do this. Note: `TASK_NOTE`, then the method's name."""
+    """To the worker: do this. Note: `TASK_NOTE`, then the method's name, and behind a space the document that it is about."""
     RESULT = 2
     """The answer, and the end of the task. Note: `RESULT_NOTE`."""
     FAULT = 3

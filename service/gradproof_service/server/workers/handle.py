@@ -38,10 +38,13 @@ class Handle:
             connection.setblocking(False)
         self._loop.add_reader(data.fileno(), self._readable)
 
-    def begin(self, method: str, request: bytes, left_s: float, first: int = 0) -> None:
+    def begin(
+        self, method: str, request: bytes, left_s: float, first: int = 0, document: str = ""
+    ) -> None:
         """Give the worker a task; raises `WorkerEnded`."""
         self.tasks += 1
-        note = TASK_NOTE.pack(self.tasks & 0xFFFFFFFF, left_s, first) + method.encode()
+        called = f"{method} {document}" if document else method
+        note = TASK_NOTE.pack(self.tasks & 0xFFFFFFFF, left_s, first) + called.encode()
         self.send(Kind.TASK, note, request)
 
     def send(self, kind: Kind, note: bytes = b"", body: bytes | SharedBytes = b"") -> None:

@@ -114,13 +114,14 @@ class Worker:
 
     def _do(self, frame: Frame) -> None:
         number, left_s, first = TASK_NOTE.unpack_from(frame.note)
-        method = METHODS[frame.note[TASK_NOTE.size :].decode()]
+        name, _, document = frame.note[TASK_NOTE.size :].decode().partition(" ")
+        method = METHODS[name]
         deadline = Deadline(left_s)
         self._running = (number, deadline)
         if self._asked_to_stop == number:
             deadline.cancel()
         try:
-            answer = self._answer(method, frame, first, deadline)
+            answer = self._answer(method, frame, first, document, deadline)
             send(self._data, Kind.RESULT, RESULT_NOTE.pack(statm(1)), answer)
         except _ServerGone:
             raise
@@ -130,12 +131,15 @@ class Worker:
             self._running = None
             self._blobs.forget()
 
-    def _answer(self, method: Method, frame: Frame, first: int, deadline: Deadline) -> bytes:
+    def _answer(
+        self, method: Method, frame: Frame, first: int, document: str, deadline: Deadline
+    ) -> bytes:
         request = frame.read(method.request)
         handler = getattr(self._application, method.name)
         match method.form:
             case Form.UNARY:
-                return self._packed(handler(request, deadline.tick))
+                more = {"document": document} if document else {}
+                return self._packed(handler(request, deadline.tick, **more))
             case Form.STREAM:
                 for item in handler(request, deadline.tick, first=first):
                     send(self._data, Kind.ITEM, body=self._packed(item))

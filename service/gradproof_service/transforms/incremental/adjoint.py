@@ -9,24 +9,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from typing import Protocol
 
 from gradproof_service.ops.record import Site
 from gradproof_service.transforms.derive import passes
 from gradproof_service.transforms.evaluate import Tick
-from gradproof_service.transforms.incremental.primal import Primal, Ranks
-from gradproof_service.transforms.incremental.store import Store
+from gradproof_service.transforms.incremental.expressions import Expressions
+from gradproof_service.transforms.incremental.primal import Ranks
 from gradproof_service.transforms.reverse import plus, pulled
 
 Seeds = Sequence[tuple[int, int]]
 """Each output in question, in order: its expression and that of its cotangent."""
 
 
+class Order(Protocol):
+    """Which expressions are nodes of the function as it is now, and how they stand to each other."""
+
+    def rank(self, first: int, ranks: Ranks) -> float:
+        """Where an expression stands, the first the least."""
+        ...
+
+    def stands(self, first: int) -> bool:
+        """Whether it is one of them."""
+        ...
+
+
 class Adjoint:
     """The cotangent of every value; a `Watcher` of the primal."""
 
-    def __init__(self, store: Store, primal: Primal) -> None:
+    def __init__(self, store: Expressions, order: Order) -> None:
         self.store = store
-        self._primal = primal
+        self.order = order
+        """Which expressions stand now; may be set to another when they do."""
         self._active: set[int] = set()
         self._bars: dict[int, int | None] = {}
         self._handed: dict[int, tuple[int | None, ...]] = {}
@@ -49,7 +63,7 @@ class Adjoint:
         yield from (x for handed in self._handed.values() for x in handed if x is not None)
         yield from (seed for seeds in self._seeds.values() for seed in seeds)
 
-    def remap(self, store: Store, ids: Mapping[int, int]) -> None:
+    def remap(self, store: Expressions, ids: Mapping[int, int]) -> None:
         """Follow the store to its compacted form; what is not in it is forgotten."""
         self.store = store
         self._active = {ids[v] for v in self._active if v in ids}
@@ -107,7 +121,7 @@ class Adjoint:
         def push(first: int | None) -> None:
             if first is not None and first not in queued:
                 queued.add(first)
-                heap.append((-self._primal.rank(first, ranks), first))
+                heap.append((-self.order.rank(first, ranks), first))
 
         for first in self._changed:
             push(first)
@@ -123,7 +137,7 @@ class Adjoint:
             for maker in self._renew(first, ranks):
                 if maker not in queued:
                     queued.add(maker)
-                    heappush(heap, (-self._primal.rank(maker, ranks), maker))
+                    heappush(heap, (-self.order.rank(maker, ranks), maker))
         for v in self._open:  # inputs and constants: nobody makes them
             self._bars[v] = self._sum(v, ranks)
         self._open.clear()
@@ -170,7 +184,7 @@ class Adjoint:
         users = self._users.get(v, {})
         order = users
         if len(users) > 1:
-            order = sorted(users, key=lambda f: -self._primal.rank(f, ranks))
+            order = sorted(users, key=lambda f: -self.order.rank(f, ranks))
         for first in order:
             handed = self._handed.get(first)
             if handed is None:
@@ -196,8 +210,9 @@ class Adjoint:
 
     def _maker(self, v: int) -> int | None:
         """The expression that makes a value, None for inputs and constants."""
-        first = self.store.first(self.store.node_of(v))
-        return first if self._primal.stands(first) else None
+        k = self.store.node_of(v)
+        first = self.store.first(k) if k >= 0 else -1
+        return first if self.order.stands(first) else None
 
     def _site(self, first: int) -> Site:
         return self.store.site(self.store.node_of(first))

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable
 
 import numpy as np
 
 from gradproof_service.arrays import Array, Frozen, Type
-from gradproof_service.graph.builder import Builder
 from gradproof_service.ops import OPS
 from gradproof_service.ops.record import Site
-from gradproof_service.transforms.derive import Derive
 from gradproof_service.transforms.evaluate import Tick, apply
-from gradproof_service.transforms.forward import jvp
-from gradproof_service.transforms.reverse import vjp
+from gradproof_service.transforms.incremental.expressions import Expressions
 
 
-class Store:
+class Store(Expressions):
     """A builder that only grows, with the values computed so far; `compacted` makes a new one of what is still needed."""
 
     def __init__(self) -> None:
-        self.xp = Builder("document", Derive(jvp, vjp))
-        self._view = self.xp.finish(())  # shares the builder's columns, so it grows along
+        super().__init__()
         self._values: dict[int, Array] = {}
         self._fresh: set[int] = set()
         self.elements = 0
         """Elements of all arrays held."""
-
-    def __len__(self) -> int:
-        """Number of nodes."""
-        return len(self._view.sites)
 
     def fresh(self, type: Type, array: Array) -> int:
         """A leaf with this value that equals no other, whatever their bits; its value id."""
@@ -39,26 +30,6 @@ class Store:
         self._fresh.add(made)
         self._keep(made, array)
         return made
-
-    def node_of(self, v: int) -> int:
-        """The node that makes a value."""
-        return bisect_right(self._view.first, v) - 1
-
-    def first(self, k: int) -> int:
-        """The first value of a node."""
-        return self._view.first[k]
-
-    def site(self, k: int) -> Site:
-        """The site of a node."""
-        return self._view.sites[k]
-
-    def operands(self, k: int) -> tuple[int, ...]:
-        """The values that a node reads."""
-        return self._view.operands[k]
-
-    def type(self, v: int) -> Type:
-        """The type of a value."""
-        return self._view.types[v]
 
     def value(self, v: int) -> Array:
         """The array of a value that `compute` was asked for."""
