@@ -23,6 +23,8 @@ ROW_TYPICAL = 0.3
 accuracy of their own: the power to see an error in them is measured against that part."""
 UNDERFLOW = 1e-290
 """Below this (the smallest normal number over the unit roundoff) products lose their digits."""
+FAR_ABOVE = 2.0**60
+"""Beside a number so many times larger, another adds nothing to it."""
 MOST_DIGITS = 15.95
 """Digits of float64: an exact match says no more."""
 
@@ -77,69 +79,125 @@ def compare(
     """
     subject = np.asarray(subject, dtype=np.float64)
     reference = np.asarray(reference, dtype=np.float64)
-    with np.errstate(all="ignore"):
-        allowed = KAPPA * bar + forgiven
-        allowed = (
-            allowed + np.where(allowed > 0, UNDERFLOW, 0.0) + UNDERFLOW * (subject != reference)
-        )
-        error = np.abs(subject - reference)
-        known = np.isfinite(reference) & np.isfinite(allowed)
-        same = (error <= allowed) | (subject == reference)
-        doubtful = ~same & (error <= allowed + doubt)
-        wrong = known & ~same & ~doubtful
-        if size is None:
-            size = np.maximum(np.maximum(np.abs(reference), np.abs(subject)), scale)
-        seen = allowed + bar  # an error must exceed the bars and not be hidden by them
-        blind = np.where(size > 0, seen / size, np.where(seen > 0, np.inf, 0.0))
-        unclear = ~known | doubtful | (~wrong & (blind > tau))
-        relative = np.where(error > 0, error / np.maximum(np.abs(reference), scale), 0.0)
-        excess = np.where(known, np.where(error > 0, error / allowed, 0.0), -1.0)
-        excess = np.where(
-            wrong & ~np.isfinite(subject), np.inf, np.nan_to_num(excess, nan=np.inf, posinf=1e300)
-        )
-    verdict = _verdict(wrong, unclear)
-    worst = _worst(wrong, unclear, excess, blind, verdict)
-    entries = int(subject.size)
-    at = tuple(int(k) for k in worst)
     own = subject.shape if shape is None else shape
     slanted = directions > 0 and not seeded
+    with np.errstate(all="ignore"):
+        allowed = KAPPA * bar + forgiven
+        if not allowed.min(initial=np.inf) > FAR_ABOVE * UNDERFLOW:
+            allowed = (
+                allowed + np.where(allowed > 0, UNDERFLOW, 0.0) + UNDERFLOW * (subject != reference)
+            )
+        error = np.abs(subject - reference)
+        seen = allowed + bar  # an error must exceed the bars and not be hidden by them
+        if size is None:
+            size = np.maximum(np.maximum(np.abs(reference), np.abs(subject)), scale)
+        read = _all_well(subject, reference, allowed, error, seen, size, scale, tau) or _read(
+            subject, reference, allowed, error, seen, size, scale, tau, doubt
+        )
+    verdict, wrong, at = read.verdict, read.wrong, read.worst
+    entries = int(subject.size)
     told = _index_in(own, at, subject.shape) if entries and not slanted else ()
     marked = wrong.reshape(own)
     if seeded:
-        marked = marked.any(axis=0)
-    known_relative = relative[known & np.isfinite(relative)]
-    top = float(known_relative.max(initial=0.0))
-    if wrong.any() and not np.isfinite(subject[wrong]).all():
-        top = float("inf")
+        marked = np.asarray(marked.any(axis=0))
     comparison = Comparison(
         output=pair.output, input=pair.input, second_input=pair.second_input, kind=pair.kind,
         subject=pair.subject, against=pair.against, verdict=verdict,
         reason=reason if verdict is Verdict.INCONCLUSIVE else "",
         entries=entries, entries_total=entries if entries_total is None else entries_total,
-        entries_wrong=int(wrong.sum()), entries_unclear=int(unclear.sum()),
-        directions=directions, digits=digits_of(top),
+        entries_wrong=read.entries_wrong, entries_unclear=read.entries_unclear,
+        directions=directions, digits=digits_of(read.relative),
         worst_index=told[1:] if seeded else told,
         claimed=float(subject[at]) if entries else 0.0,
         reference=float(reference[at]) if entries else 0.0,
         error_bar=float(allowed[at]) if entries else 0.0,
-        max_abs_error=float(error[known].max(initial=0.0)) if known.any() else 0.0,
-        max_rel_error=top,
-        power=float(np.where(known, blind, np.inf).max(initial=0.0)),
+        max_abs_error=read.error,
+        max_rel_error=read.relative,
+        power=float(read.power.max(initial=0.0)),
         worst_seed=told[0] + 1 if seeded and told else 0,
-        wrong=named(marked, told[1:] if seeded else told) if wrong.any() and not slanted else (),
+        wrong=named(marked, told[1:] if seeded else told) if read.entries_wrong and not slanted else (),
     )  # fmt: skip
-    return Held(comparison, marked, np.where(known, blind, np.inf))
+    return Held(comparison, marked, read.power)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the entries show: which are wrong, the power in each, the worst of them, and the largest errors."""
+
+    verdict: Verdict
+    wrong: Array
+    power: Array
+    worst: tuple[int, ...]
+    entries_wrong: int
+    entries_unclear: int
+    error: float
+    relative: float
+
+
+def _all_well(
+    subject: Array, reference: Array, allowed: Array, error: Array, seen: Array, size: Array,
+    scale: Array | float, tau: float,
+) -> _Read | None:  # fmt: skip
+    """`_read` where every entry is a number, within its bars and clear: in half the steps. None elsewhere."""
+    if not (error.size and (error <= allowed).all() and size.min() > 0):
+        return None
+    blind = seen / size
+    largest = np.maximum(np.abs(reference), scale)
+    if not (blind.max() <= tau and allowed.max() < np.inf and largest.min() > 0):
+        return None
+    relative = error / largest
+    top = float(relative.max())
+    if not top < np.inf:
+        return None
+    exact = allowed == 0
+    excess = error / (np.where(exact, 1.0, allowed) if exact.any() else allowed)
+    worst = np.unravel_index(int(np.argmax(excess)), error.shape)
+    return _Read(
+        Verdict.AGREES, np.zeros(error.shape, dtype=bool), blind, tuple(int(k) for k in worst),
+        0, 0, float(error.max()), top,
+    )  # fmt: skip
+
+
+def _read(
+    subject: Array, reference: Array, allowed: Array, error: Array, seen: Array, size: Array,
+    scale: Array | float, tau: float, doubt: Array | float,
+) -> _Read:  # fmt: skip
+    known = np.isfinite(reference) & np.isfinite(allowed)
+    same = (error <= allowed) | (subject == reference)
+    doubtful = ~same & (error <= allowed + doubt)
+    wrong = known & ~same & ~doubtful
+    blind = np.where(size > 0, seen / size, np.where(seen > 0, np.inf, 0.0))
+    unclear = ~known | doubtful | (~wrong & (blind > tau))
+    relative = np.where(error > 0, error / np.maximum(np.abs(reference), scale), 0.0)
+    excess = np.where(known, np.where(error > 0, error / allowed, 0.0), -1.0)
+    excess = np.where(
+        wrong & ~np.isfinite(subject), np.inf, np.nan_to_num(excess, nan=np.inf, posinf=1e300)
+    )
+    verdict = _verdict(wrong, unclear)
+    worst = _worst(wrong, unclear, excess, blind, verdict)
+    top = float(relative[known & np.isfinite(relative)].max(initial=0.0))
+    if wrong.any() and not np.isfinite(subject[wrong]).all():
+        top = float("inf")
+    return _Read(
+        verdict, wrong, np.where(known, blind, np.inf), tuple(int(k) for k in worst),
+        int(wrong.sum()), int(unclear.sum()),
+        float(error[known].max(initial=0.0)) if known.any() else 0.0, top,
+    )  # fmt: skip
 
 
 def row_scale(jacobian: Array) -> Array:
     """For each entry of a Jacobian (m, n) the floor that its row sets, see `ROW_FLOOR`."""
     if not jacobian.size:
         return np.zeros(jacobian.shape)
-    finite = np.where(np.isfinite(jacobian), np.abs(jacobian), 0.0)
-    top = finite.max(axis=1, keepdims=True)
+    size = np.abs(jacobian)
+    top = size.max(axis=1, keepdims=True)
+    if not np.isfinite(top).all():
+        size = np.where(np.isfinite(size), size, 0.0)
+        top = size.max(axis=1, keepdims=True)
     with np.errstate(all="ignore"):
-        part = np.where(top > 0, finite / top, 0.0)
-    typical = ROW_TYPICAL * top * np.sqrt(np.mean(part * part, axis=1, keepdims=True))
+        part = size / np.where(top > 0, top, 1.0)
+    part *= part
+    typical = ROW_TYPICAL * top * np.sqrt(np.mean(part, axis=1, keepdims=True))
     return np.broadcast_to(np.maximum(ROW_FLOOR * top, typical), jacobian.shape)
 
 

@@ -17,9 +17,11 @@ from gradproof_service.checking.report import Comparison, Source
 from gradproof_service.checking.scene import Scene
 from gradproof_service.transforms.evaluate import batch_of, evaluate
 from gradproof_service.transforms.forward import jvp
-from gradproof_service.transforms.jacobian import Mode, jacobian
+from gradproof_service.transforms.jacobian import Mode, Run
+from gradproof_service.transforms.planned import planned
 from gradproof_service.transforms.reverse import vjp
-from gradproof_service.transforms.rounding import disturbed, spread_bounds
+from gradproof_service.transforms.rounding import blurred, disturbed, spread_bounds, spreads
+from gradproof_service.transforms.unit_sweeps import matrices
 
 SEED_LIMIT = 4096
 """Most seeds that a mode may take to be run in full."""
@@ -100,21 +102,22 @@ def blocks_of(scene: Scene, mode: Mode, eps: float | None = None) -> dict[tuple[
     """Jacobian blocks in one mode, with the spread of randomly rounded runs as their bars."""
     graph, inputs, wrt, outs = scene.graph, scene.inputs, scene.wrt, scene.outs
 
-    def again(k: int) -> list[Array]:
-        moved = jacobian(
-            graph, inputs, wrt, outs, mode,
-            run=lambda g, xs: disturbed(g, xs, (scene.rng_seed, k, 1), eps, tick=scene.tick),
-        )  # fmt: skip
-        return [b for row in moved.blocks for b in row]
+    def once(_: int) -> Run:
+        return lambda g, xs: planned(g, xs, tick=scene.tick)
 
-    linear = jacobian(graph, inputs, wrt, outs, mode, tick=scene.tick)
-    values = [b for row in linear.blocks for b in row]
+    def again(k: int) -> list[Array]:
+        def moved(n: int) -> Run:
+            seed = (scene.rng_seed, k, 1, n) if n else (scene.rng_seed, k, 1)
+            return lambda g, xs: disturbed(g, xs, seed, eps, tick=scene.tick)
+
+        return matrices(graph, inputs, wrt, outs, mode, moved)
+
+    values = matrices(graph, inputs, wrt, outs, mode, once)
     pairs = [(o, i) for o in outs for i in wrt]
-    found: dict[tuple[int, int], Block] = {}
-    for (o, i), value, bar in zip(pairs, values, _spread(values, again), strict=True):
-        shape = (scene.size_out(o), scene.size_in(i))
-        found[o, i] = Block(value.reshape(shape), bar.reshape(shape))
-    return found
+    return {
+        pair: Block(value, bar)
+        for pair, value, bar in zip(pairs, values, _spread(values, again), strict=True)
+    }
 
 
 def _spread(values: Sequence[Array], again: Callable[[int], Sequence[Array]]) -> list[Array]:
@@ -126,30 +129,35 @@ def _spread(values: Sequence[Array], again: Callable[[int], Sequence[Array]]) ->
 
 
 def _wide(values: Sequence[Array], early: Sequence[Sequence[Array]]) -> list[Array] | None:
-    """Bars from a few disturbed runs, taken wide; None unless all are far too small to matter.
+    """Bars of matrices from a few disturbed runs, taken wide; None unless all are far too small to matter.
 
     Few runs may all fall together by chance: no entry is trusted to be much quieter than the others.
     """
     bars: list[Array] = []
-    for value, bound in zip(
-        values, spread_bounds(values, early.__getitem__, len(early)), strict=True
-    ):
+    for value, bound in zip(values, spreads(values, early.__getitem__, len(early)), strict=True):
         size = np.abs(value)
-        if not np.isfinite(size).all():
+        if not np.isfinite(size.max(initial=0.0)):
             return None
-        some = slice(None, None, max(1, size.size // PART))
-        part, moved = size.reshape(-1)[some], bound.reshape(-1)[some]
-        quiet = moved[part > 0] / part[part > 0]
-        middle = float(np.median(quiet)) if quiet.size else 0.0
-        bar = WIDER * np.maximum(bound, 0.5 * middle * size)
-        close = bar <= CLOSE * size
-        if not close.all():
-            rows = size.reshape((-1, size.shape[-1]) if size.ndim else (1, 1))
-            close |= bar <= CLOSE * row_scale(rows).reshape(size.shape)
-            if not close.all():
+        bar, close = _widened(bound, size), CLOSE * size
+        if not (bar <= close).all():
+            bar = _widened(blurred(bound, value), size)
+            if not ((bar <= close) | (bar <= CLOSE * row_scale(size))).all():
                 return None
         bars.append(bar)
     return bars
+
+
+def _widened(bound: Array, size: Array) -> Array:
+    """Bounds `WIDER`, none of them much below that of the middle entry beside its size."""
+    some = slice(None, None, max(1, size.size // PART))
+    part, moved = size.reshape(-1)[some], bound.reshape(-1)[some]
+    quiet = np.sort(moved[part > 0] / part[part > 0])
+    half = len(quiet) // 2
+    middle = float(quiet[half] + quiet[~half]) / 2 if quiet.size else 0.0
+    bar = 0.5 * middle * size
+    np.maximum(bound, bar, out=bar)
+    bar *= WIDER
+    return bar
 
 
 def push(scene: Scene, i: int, directions: Array, eps: float | None = None) -> tuple[Array, Array]:
@@ -206,25 +214,27 @@ def _both(scene: Scene, tau: float) -> Reference:
     for (o, i), block in reverse.items():
         other = forward[o, i]
         _fill(reference, (o, i), block, other)
+        bar = block.bar + other.bar
         reference.comparisons.append(
             compare(
-                scene.pair(o, i, Source.REVERSE, Source.FORWARD), block.value, other.value,
-                block.bar + other.bar,
-                scale=scene.floor(o, i, other.value, block.bar + other.bar), tau=tau,
+                scene.pair(o, i, Source.REVERSE, Source.FORWARD), block.value, other.value, bar,
+                scale=scene.floor(o, i, other.value, bar), tau=tau,
                 shape=scene.block_shape(o, i), reason=_why(scene, other.value),
             ).comparison
         )  # fmt: skip
         # two methods of the same rounding: what they differ by is part of the doubt
         with np.errstate(all="ignore"):
-            gap = np.minimum(np.abs(block.value - other.value), block.bar + other.bar)
-        block.bar = np.maximum(block.bar, np.where(np.isfinite(gap), gap, 0))
+            gap = np.minimum(np.abs(block.value - other.value), bar)
+        block.bar = np.maximum(block.bar, np.where(gap < np.inf, gap, 0.0))
     return reference
 
 
 def _fill(reference: Reference, pair: tuple[int, int], block: Block, other: Block) -> None:
     """Where one mode is not a number and the other is (0 times inf off the path taken), take that."""
-    lost = ~np.isfinite(block.value) & np.isfinite(other.value)
-    lost_too = ~np.isfinite(other.value) & np.isfinite(block.value)
+    known, known_too = np.isfinite(block.value), np.isfinite(other.value)
+    if known.all() and known_too.all():
+        return
+    lost, lost_too = ~known & known_too, ~known_too & known
     if lost.any():
         reference.lost[pair] = lost
     for mine, its, where in ((block, other, lost), (other, block, lost_too)):

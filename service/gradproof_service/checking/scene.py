@@ -126,8 +126,8 @@ class Scene:
         """
         floor = row_scale(jacobian)
         with np.errstate(all="ignore"):
-            top = np.abs(jacobian[np.isfinite(jacobian)]).max(initial=0.0)
-            blurred = top <= KAPPA * np.where(np.isfinite(bar), bar, 0.0).max(initial=0.0)
+            top = _largest(jacobian)
+            blurred = top <= KAPPA * _largest(bar)
         if top == 0 or blurred or top <= NEGLIGIBLE * self.magnitude(o, i):
             floor = np.maximum(floor, ROW_FLOOR * self._natural(o, i))
         return floor
@@ -213,6 +213,13 @@ class Evaluator:
         elements = sum(t.size for t in self.scene.graph.types)
         size = max(1, BATCH_BYTES // (16 * max(1, elements)))
         return [slice(s, s + size) for s in range(0, len(points), size)]
+
+
+def _largest(x: Array) -> float:
+    """The largest finite size in an array; zero where there is none."""
+    size = np.abs(x)
+    top = size.max(initial=0.0)
+    return float(top if np.isfinite(top) else size[np.isfinite(size)].max(initial=0.0))
 
 
 def typical_size(x: Array) -> Array:

@@ -57,7 +57,7 @@ class _Block:
             derivative = jvp(graph, (wrt,))
             floats = [o for o, t in enumerate(graph.output_types) if t.is_float]
             wanted = len(graph.outputs) + floats.index(out)
-        only = _with_outputs(derivative, (derivative.outputs[wanted],))
+        only = optimise(derivative.returning((derivative.outputs[wanted],)))
         self._seeds = (self._out if mode == "reverse" else self._in).size
         self._split = split_at_identity(only, inputs)
         self._before = Prepared(self._split.before, threads)
@@ -100,13 +100,3 @@ class _Block:
             found = self._after(*part, tick=tick)[0]
             rows[start : start + size] = batch_of(found, self._result.rank, size)
         return rows
-
-
-def _with_outputs(graph: Graph, outputs: tuple[int, ...]) -> Graph:
-    """The same nodes, returning other values, and none that those do not need."""
-    names = [f"out{i}" for i in range(len(outputs))]
-    chosen = Graph(
-        graph.name, graph.inputs, graph.types, graph.sites, graph.operands, graph.first,
-        outputs, names, graph.locations, graph.node_names,
-    )  # fmt: skip
-    return optimise(chosen)
