@@ -94,10 +94,10 @@ def spreads(
             for total, y, z in zip(moves, outputs, again(k), strict=True):
                 if y.dtype.kind == "f":
                     moved = z.astype(np.float64, copy=False) - y
-                    total += np.abs(moved, out=moved if moved.ndim else None)
+                    np.add(total, np.abs(moved, out=moved if moved.ndim else None), out=total)
         for total in moves:
-            total /= samples
-            total *= SIGMAS
+            np.divide(total, samples, out=total)
+            np.multiply(total, SIGMAS, out=total)
     return moves
 
 
