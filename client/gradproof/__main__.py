@@ -19,7 +19,7 @@ def main() -> NoReturn:
     if folder not in sys.path:
         sys.path.insert(0, folder)  # `module:function` means the user's module, beside them
     try:
-        from gradproof._cli.app import read
+        from gradproof._cli.plain import read
 
         work = read(sys.argv[1:])
         gc.freeze()

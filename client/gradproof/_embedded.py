@@ -6,7 +6,6 @@ imported when the first call is made.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -144,19 +143,6 @@ def warm(
     from gradproof_service.server.warm import warm as ready
 
     return _guarded(ready, program, point, kind, wrt, threads)
-
-
-def code_digest() -> str:
-    """A digest of the code that answers here: kept answers hold as long as it is the same."""
-    import gradproof_proto
-    import gradproof_service
-
-    made = hashlib.sha256()
-    for package in (gradproof_proto, gradproof_service):
-        folder = Path(next(iter(package.__path__)))
-        for file in sorted(folder.rglob("*.py")):
-            made.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
-    return made.hexdigest()
 
 
 def serve(file: Path | None = None, said: Sequence[tuple[str, str, str]] = ()) -> int:

@@ -15,7 +15,7 @@ from gradproof_proto.writer import ProgramWriter
 
 from gradproof import _expression_functions as words
 from gradproof._errors import TargetError
-from gradproof._program import PRODUCER, PRODUCER_VERSION
+from gradproof._words import PRODUCER, PRODUCER_VERSION
 
 MAX_LENGTH: Final = 200_000
 FILE: Final = "expression"

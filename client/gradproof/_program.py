@@ -14,8 +14,6 @@ from gradproof_proto.v1 import check_pb2, program_pb2
 from gradproof._errors import TargetError
 from gradproof._files import write_whole
 
-PRODUCER: Final = "gradproof"
-PRODUCER_VERSION: Final = "0.1.0"
 BINARY_SUFFIX: Final = ".gpb"
 TEXT_SUFFIX: Final = ".gpt"
 COUNTEREXAMPLE_SUFFIX: Final = ".gpc"

@@ -15,8 +15,6 @@ from gradproof._gate.result import CaseResult, GateResult
 from gradproof._gate.run import Asked, run_gate
 
 EXAMPLE = Path(__file__).resolve().parent / "example"
-BLACK_BOXES = ("bisection",)
-"""Cases of the example that are asked anew each time, because nothing tells whether they are unchanged."""
 
 
 def copy_of(source: Path, folder: Path) -> Path:

@@ -8,7 +8,7 @@ import pytest
 from gradproof._gate.result import GateResult
 from gradproof._gate.verdicts import Verdict
 
-from tests.gate.harness import BLACK_BOXES, by_name, edit, run
+from tests.gate.harness import by_name, edit, run
 
 
 def test_the_committed_baselines_are_met(first_run: tuple[Path, GateResult]) -> None:
@@ -22,12 +22,11 @@ def test_the_committed_baselines_are_met(first_run: tuple[Path, GateResult]) -> 
 def test_a_second_run_checks_nothing_again(
     first_run: tuple[Path, GateResult], example: Path
 ) -> None:
-    """Unchanged cases come from kept answers, with the same record; only black boxes are asked anew."""
+    """Unchanged cases come from what is kept, with the same record, black boxes too."""
     before = first_run[1]
     run(example)  # whoever works on the checks meanwhile has made the kept answers old
     after = run(example)
-    assert {c.name for c in after.cases if c.checks_run} <= set(BLACK_BOXES)
-    assert sum(c.checks_run for c in after.cases) < 0.1 * sum(c.checks_run for c in before.cases)
+    assert sum(c.checks_run for c in after.cases) == 0
     assert after.plain(timing=False) == before.plain(timing=False)
 
 

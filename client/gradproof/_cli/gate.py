@@ -10,20 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gradproof._cli.asking import write_file
 from gradproof._cli.gate_outputs import WRITERS, read_outputs, write_outputs
 from gradproof._cli.gate_outputs.text import add_run
 from gradproof._cli.page import Page, page_for, show, write
 from gradproof._cli.trouble import Mistake
 from gradproof._errors import RequestError
-from gradproof._gate.accept import accept, acceptable
 from gradproof._gate.cases import read_shard
 from gradproof._gate.config import Config, load
 from gradproof._gate.environment import refuse_in_ci
 from gradproof._gate.result import CaseResult, GateResult
 from gradproof._gate.run import Asked as RunAsked
 from gradproof._gate.run import Progress, run_gate
-from gradproof._gate.suggest import suggestions, write_first, written
 from gradproof._gate.verdicts import PASSED
 from gradproof._gate.workers import Task
 
@@ -121,6 +118,8 @@ def _shown(asked: Asked, result: GateResult) -> int:
 
 def run_accept(config: Path | None, names: tuple[str, ...], reason: str, *, every: bool) -> int:
     """Accept the named cases as they are now; nothing is written when one of them cannot be."""
+    from gradproof._gate.accept import acceptable
+
     refuse_in_ci("gate accept")
     loaded = load(config)
     if not names and not every:
@@ -148,6 +147,8 @@ def run_accept(config: Path | None, names: tuple[str, ...], reason: str, *, ever
 
 
 def _accepted(page: Page, config: Config, case: CaseResult, reason: str) -> None:
+    from gradproof._gate.accept import accept
+
     path = accept(config, case, reason)
     verb = "removed" if str(case.verdict) == "GONE" else "written"
     page.add(("✓ ", "green"), f"{case.name}: {path.relative_to(config.root)} {verb}")
@@ -166,6 +167,8 @@ def run_review(config: Path | None, words: tuple[str, ...]) -> int:
 
 def run_init(folder: Path | None, *, dry: bool, out: Path | None) -> int:
     """List the functions with gradients, and unless it is a dry run write a first configuration."""
+    from gradproof._gate.suggest import suggestions, write_first, written
+
     root = Path.cwd()
     where = (folder or root).resolve()
     if not where.is_dir() or not where.is_relative_to(root):
@@ -190,6 +193,8 @@ def run_init(folder: Path | None, *, dry: bool, out: Path | None) -> int:
     elif out is not None:
         if out.exists():
             raise RequestError(f"{out}: the file exists already; it is never overwritten")
+        from gradproof._cli.asking import write_file
+
         write_file(out, written(found, ""))
         page.add(f"{len(found)} found; written to {out}")
     else:

@@ -1,29 +1,26 @@
 """Answers kept by content: what a request asks, byte for byte, and the code that would answer it, decide the name.
 
-The folder may be deleted at any time. An entry that was damaged is asked anew.
+The folder may be deleted at any time.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from gradproof._files import write_whole
-from gradproof._program import PRODUCER_VERSION
+from gradproof._gate.store import load, save
+from gradproof._words import PRODUCER_VERSION
 
 Answer = TypeVar("Answer", bound=Message)
-DIGEST_BYTES: Final = 32
 
 
 @cache
@@ -60,28 +57,18 @@ class Cache:
         name = hashlib.sha256(
             self._made + kind.__name__.encode() + request.SerializeToString(deterministic=True)
         ).hexdigest()
-        path = self.folder / name[:2] / name[2:]
-        found = _load(kind, path)
+        found = _read(kind, load(self.folder, name))
         if found is not None:
             self.hits += 1
             return found
         self.misses += 1
         answer = ask()
-        data = answer.SerializeToString(deterministic=True)
-        with suppress(OSError):  # a full disk costs the next run time, no more
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, hashlib.sha256(data).digest() + data)
+        save(self.folder, name, answer.SerializeToString(deterministic=True))
         return answer
 
 
-def _load(kind: type[Answer], path: Path) -> Answer | None:
+def _read(kind: type[Answer], data: bytes | None) -> Answer | None:
     try:
-        data = path.read_bytes()
-        if hashlib.sha256(data[DIGEST_BYTES:]).digest() != data[:DIGEST_BYTES]:
-            return None
-        message = kind()
-        message.ParseFromString(data[DIGEST_BYTES:])
-        os.utime(path)
-    except (OSError, DecodeError):
+        return None if data is None else kind.FromString(data)
+    except DecodeError:
         return None
-    return message

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gradproof._check import run_check
 from gradproof._errors import DeadlineError, GradproofError
@@ -17,9 +19,8 @@ from gradproof._gate.measure import measured
 from gradproof._gate.points import points
 from gradproof._gate.recorder import Asked, NotKept, Recorder
 from gradproof._gate.result import CaseResult
-from gradproof._gate.verdicts import Verdict
 from gradproof._report import Report
-from gradproof._targets import resolve
+from gradproof._targets import PROGRAM_SUFFIXES, resolve
 from gradproof._transport import Transport
 
 
@@ -30,10 +31,9 @@ def run_case(
     """The result of a case; None with `kept_only` when some answer is not kept. Nothing is raised for a bad case.
 
     `committed` is the file of its baseline, `held` whether the configuration wants one. The current folder is `root`.
+    Reports come along with `evidence`, for nobody else draws them.
     """
     start = time.perf_counter()
-    if case.skip:
-        return CaseResult(case.name, Verdict.SKIPPED, case.skip, case.target, case.claim)
     recorder = Recorder(below, cache, kept_only=kept_only)
     try:
         then, previous = read(committed) if committed else (None, "")
@@ -49,6 +49,9 @@ def run_case(
     proposed = propose(case, checked) if held else None
     return replace(
         result,
+        reports=tuple(
+            c.report.message.SerializeToString(deterministic=True) for c in checked if evidence
+        ),
         checks_run=recorder.checks_run,
         checks_cached=recorder.checks_cached,
         seconds=time.perf_counter() - start,
@@ -87,6 +90,23 @@ def ask(case: Case, root: Path, recorder: Recorder, *, evidence: bool = False) -
             timeout_s=s.timeout_s,
         )
     return recorder.checks
+
+
+def named_files(case: Case) -> list[str]:
+    """The files that the text of a case names and that are read for it here: programs, and arrays of its points."""
+    programs = [
+        text for text in (case.target, case.claim) if text.endswith((*PROGRAM_SUFFIXES, ".onnx"))
+    ]
+    return programs + [
+        re.sub(r":\w+$", "", text[1:]) for text in _texts(case.at) if text.startswith("@")
+    ]
+
+
+def _texts(at: Any) -> list[str]:
+    inner: list[Any] = (
+        list(at.values()) if isinstance(at, dict) else at if isinstance(at, list) else []
+    )
+    return [at] if isinstance(at, str) else [text for one in inner for text in _texts(one)]
 
 
 def checked_of(asked: Sequence[Asked]) -> list[Checked]:

@@ -60,7 +60,6 @@ def judge(
         points=len(checked),
         entries_checked=sum(c.report.entries_checked for c in checked),
         entries_total=sum(c.report.entries_total for c in checked),
-        reports=tuple(c.report.message.SerializeToString(deterministic=True) for c in checked),
     )
 
 

@@ -37,8 +37,6 @@ MOVE: Final = {8: 1e-9, 4: 1e-4}
 def proved(case: Case, bench: Bench) -> CaseResult:
     """The case with the proof that it can fail: PASS, or FAIL with the faults that passed unseen, or ERROR."""
     job = bench.job
-    if case.skip:
-        return CaseResult(case.name, Verdict.SKIPPED, case.skip, case.target, case.claim)
     recorder = Recorder(bench.transport, bench.cache)
     try:
         file = job.committed.get(case.name)

@@ -33,7 +33,7 @@ class Asked:
 class Recorder:
     """A `Transport` over another. With `kept_only` a request whose answer is not kept raises `NotKept`.
 
-    A black box is asked anew each time: its content cannot be seen, so nothing says that it is unchanged.
+    A black box is asked anew each time: what it would answer does not stand in the request.
     """
 
     def __init__(self, below: Transport, cache: Cache, *, kept_only: bool = False) -> None:

@@ -17,14 +17,14 @@ from gradproof._gate.baseline import committed
 from gradproof._gate.cases import Case, Shard, chosen, collect, matches
 from gradproof._gate.config import Config
 from gradproof._gate.environment import OWN_FOLDER, own_folder
+from gradproof._gate.kept import surroundings
 from gradproof._gate.result import CaseResult, GateResult, Place, printable
+from gradproof._gate.store import prune
 from gradproof._gate.verdicts import MEANINGS, OPEN, Verdict
 from gradproof._gate.workers import Job, Task, Workers, checked, from_kept
-from gradproof._program import PRODUCER_VERSION
+from gradproof._words import PRODUCER_VERSION, SERVER_VARIABLE
 
 LAST: Final = "last.json"
-KEPT_S: Final = 30 * 24 * 3600
-"""A kept answer that was not used for so long is let go."""
 
 Progress = Callable[[int, int, str], None]
 """Told how many cases are done, of how many, and the name of the last."""
@@ -97,14 +97,20 @@ def job_for(
     cached: bool,
     evidence: bool = False,
 ) -> Job:
-    """What the processes of a run have to know."""
+    """What the processes of a run have to know.
+
+    Answers of a service elsewhere are never kept: nothing tells whether its code is still the same.
+    """
+    cached = cached and not os.environ.get(SERVER_VARIABLE, "").strip()
+    held = config.baselines is not None
     return Job(
         root=config.root,
         cases=tuple(cases),
         committed=dict(files),
-        held=config.baselines is not None,
+        held=held,
         pythonpath=config.pythonpath,
         cache=config.root / OWN_FOLDER / "cache" if cached else None,
+        surroundings=surroundings(config.root, config.pythonpath, held, evidence) if cached else "",
         evidence=evidence,
     )
 
@@ -126,15 +132,28 @@ def _checked(
                 progress(len(found), len(cases), result.name)
         return result is None or result.passed or not asked.fail_fast
 
+    every, kept = range(len(cases)), job.kept if task is checked else None
+    for k, case in enumerate(cases):
+        if case.skip:
+            done(k, CaseResult(case.name, Verdict.SKIPPED, case.skip, case.target, case.claim))
+        elif kept is not None:
+            done(k, kept.find(case, files.get(case.name)))
+    if len(found) == len(cases):
+        return [found[k] for k in every]
     with Workers(job, jobs) as workers:
-        every = range(len(cases))
         if job.cache is not None and task is checked and jobs > 1 and len(cases) > 1:
-            workers.each(from_kept, every, side_by_side=1, ends=ends, done=done)
+            workers.each(
+                from_kept,
+                [k for k in every if k not in found],
+                side_by_side=1,
+                ends=ends,
+                done=done,
+            )
         stop = min((k for k, r in found.items() if not r.passed), default=len(cases))
         last = stop if asked.fail_fast else len(cases)
         workers.each(task, [k for k in every if k not in found and k < last], ends=ends, done=done)
     if job.cache is not None:
-        _prune(job.cache)
+        prune(job.cache)
     if asked.fail_fast:
         return [found[k] for k in sorted(found)]
     return [found.get(k) or _out_of_time(cases[k], config) for k in every]
@@ -218,12 +237,3 @@ def _remember(root: Path, result: GateResult) -> None:
     text = json.dumps({"failed": sorted(failed)}, indent=2) + "\n"
     with suppress(OSError):  # a folder that cannot be written costs --last-failed, no more
         write_whole(own_folder(root) / LAST, text.encode())
-
-
-def _prune(folder: Path) -> None:
-    """Let go of answers that nobody used for a month."""
-    oldest = time.time() - KEPT_S
-    for path in folder.glob("*/*"):
-        with suppress(OSError):
-            if path.stat().st_mtime < oldest:
-                path.unlink()

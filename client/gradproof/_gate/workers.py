@@ -6,7 +6,6 @@ processes there are.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -15,17 +14,23 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gradproof._errors import GradproofError
 from gradproof._gate.cases import Case, unreadable
+from gradproof._gate.code import code_digest
+from gradproof._gate.contents import FILE
+from gradproof._gate.kept import Kept
 from gradproof._gate.result import CaseResult
-from gradproof._transport import SERVER_VARIABLE, Transport, default_transport
+from gradproof._gate.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from gradproof._gate.cache import Cache
+    from gradproof._gate.watch import Reads
+    from gradproof._transport import Transport
 
 GRACE_S: Final = 2.0
 """A case that was told to end by its own deadline has so long before its process is killed."""
@@ -47,7 +52,7 @@ class Job:
     """What every process has to know.
 
     `committed` are the files of baselines by case, `held` says whether they are wanted, `evidence` whether reports
-    bring what pictures need.
+    bring what pictures need. Answers are kept in `cache`, for these `surroundings` of the run.
     """
 
     root: Path
@@ -56,53 +61,67 @@ class Job:
     held: bool
     pythonpath: tuple[str, ...] = ()
     cache: Path | None = None
+    surroundings: str = ""
     evidence: bool = False
+
+    @property
+    def kept(self) -> Kept | None:
+        """The results that are kept whole."""
+        return Kept(self.cache, self.root, self.surroundings) if self.cache else None
 
 
 @dataclass(slots=True)
 class Bench:
-    """Where cases are checked: the job, the way to the service, the answers that are kept."""
+    """Where cases are checked: the job, the way to the service, the answers that are kept, what this process reads."""
 
     job: Job
     transport: Transport
     cache: Cache
+    reads: Reads | None = None
 
 
 def checked(case: Case, bench: Bench) -> CaseResult | None:
     """The case checked and judged."""
-    from gradproof._gate.case_run import run_case  # with numpy behind it: the processes only
-
-    job = bench.job
-    return run_case(
-        case, job.root, bench.transport, bench.cache, job.committed.get(case.name), held=job.held,
-        evidence=job.evidence,
-    )  # fmt: skip
+    return _run(case, bench, kept_only=False)
 
 
 def from_kept(case: Case, bench: Bench) -> CaseResult | None:
     """The case judged by kept answers; None when some are not kept."""
-    from gradproof._gate.case_run import run_case
+    return _run(case, bench, kept_only=True)
 
-    job = bench.job
-    return run_case(
+
+def _run(case: Case, bench: Bench, *, kept_only: bool) -> CaseResult | None:
+    from gradproof._gate.case_run import (  # with numpy behind it: the processes only
+        named_files,
+        run_case,
+    )
+
+    job, reads = bench.job, bench.reads
+    if reads is not None:
+        for file in named_files(case):
+            reads.look(FILE, str(job.root / file))
+    result = run_case(
         case, job.root, bench.transport, bench.cache, job.committed.get(case.name), held=job.held,
-        kept_only=True, evidence=job.evidence,
+        kept_only=kept_only, evidence=job.evidence,
     )  # fmt: skip
+    if (
+        reads is not None
+        and job.kept is not None
+        and result is not None
+        and result.verdict is Verdict.PASS
+    ):
+        contents = reads.contents(str(job.root))
+        if contents is not None:
+            job.kept.keep(case, result, contents)
+    return result
 
 
 def open_bench(job: Job) -> Bench:
-    """A bench in this process; raises `GradproofError` when no service answers.
-
-    Answers of a service elsewhere are never kept: nothing tells whether its code is still the same.
-    """
+    """A bench in this process; raises `GradproofError` when no service answers."""
     from gradproof._gate.cache import Cache
+    from gradproof._transport import default_transport
 
-    transport = default_transport()
-    if os.environ.get(SERVER_VARIABLE, "").strip() or job.cache is None:
-        return Bench(job, transport, Cache(None, ""))
-    from gradproof._embedded import code_digest
-
-    return Bench(job, transport, Cache(job.cache, code_digest()))
+    return Bench(job, default_transport(), Cache(job.cache, code_digest() if job.cache else ""))
 
 
 class Workers:
@@ -175,7 +194,9 @@ class _Worker:
             self.link.send((task, index))
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
+        from multiprocessing import get_context
+
+        context = get_context("spawn")
         self.link, far = context.Pipe()
         before = {name: os.environ.get(name) for name in THREADS}
         os.environ.update(dict.fromkeys(THREADS, "1"))
@@ -210,6 +231,7 @@ class _Worker:
         try:
             return self.index, self.link.recv()
         except (EOFError, OSError):
+            self.process.join(GRACE_S)  # its own end tells more than that of a kill
             self.kill()
             return self.index, unreadable(
                 self._case, f"{self._case.target}: its process died ({_how(self.process.exitcode)})"
@@ -233,6 +255,8 @@ class _Worker:
 
 def _ready(busy: Sequence[_Worker]) -> list[_Worker]:
     """The workers that have something to tell, or no time left; messages that a case has begun are taken in."""
+    from multiprocessing.connection import wait
+
     while True:
         late = min(worker.deadline for worker in busy) - time.monotonic()
         links = {worker.link: worker for worker in busy}
@@ -273,6 +297,10 @@ def _serve(link: Connection[Any, Any], job: Job) -> None:
     bench: Bench | GradproofError
     try:
         bench = open_bench(job)
+        if job.cache is not None:
+            from gradproof._gate.watch import watch
+
+            bench.reads = watch()
     except GradproofError as error:
         bench = error
     while True:

@@ -14,11 +14,11 @@ from typing import Final
 from gradproof_proto.v1 import session_pb2 as ses
 
 from gradproof._errors import GradproofError, ServiceFault, ServiceUnavailable
-from gradproof._program import PRODUCER, PRODUCER_VERSION
 from gradproof._session.link import Link
 from gradproof._session.state import State
 from gradproof._session.view import STAGES, Diagnostics, error_of
 from gradproof._transport import Transport
+from gradproof._words import PRODUCER, PRODUCER_VERSION
 
 RECONNECT_S: Final = 30.0
 """How long a lost service is looked for."""

@@ -15,11 +15,11 @@ from gradproof_proto.tensors import dtype_row
 from gradproof_proto.v1 import program_pb2
 from gradproof_proto.writer import ProgramWriter
 
-from gradproof._program import PRODUCER, PRODUCER_VERSION
 from gradproof._tracing import places
 from gradproof._tracing.array import Traced
 from gradproof._tracing.kernels import KERNELS
 from gradproof._tracing.unsupported import refuse
+from gradproof._words import PRODUCER, PRODUCER_VERSION
 
 SMALL: Final = 64
 DEFAULTS: Final = {

@@ -53,7 +53,7 @@ def gradproof(
     given = {"TLS_CA": tls_ca, "TLS_CERT": tls_cert, "TLS_KEY": tls_key, "TOKEN_FILE": token_file}
     os.environ.update({f"GRADPROOF_{name}": file for name, file in given.items() if file})
     if version:
-        from gradproof._program import PRODUCER_VERSION
+        from gradproof._words import PRODUCER_VERSION
 
         typer.echo(f"gradproof {PRODUCER_VERSION}")
         raise typer.Exit

@@ -1,40 +1,73 @@
 """The forms in which a run of the gate is written, one file for each; a form joins with a line in `WRITERS`.
 
-Every form is made from the one record, `_gate/result.py`, and several are written from one run.
+Every form is made from the one record, `_gate/result.py`, and several are written from one run. What a form needs is
+imported when it is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from gradproof._cli.asking import write_file
-from gradproof._cli.gate_outputs import github, html, json, junit, markdown, sarif, text
 from gradproof._cli.trouble import Mistake
 from gradproof._gate.result import GateResult
 
 
+class Form(Protocol):
+    """The module of a form."""
+
+    def write(self, result: GateResult, /) -> str:
+        """A run as its text."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """One form: what it is for, and how a run becomes its text."""
+    """One form, and what it is for."""
 
+    form: str
     meaning: str
-    write: Callable[[GateResult], str]
     evidence: bool = False
     """Whether it draws the numbers behind each verdict, which the checks must then bring along."""
 
+    def write(self, result: GateResult) -> str:
+        """A run as its text."""
+        return _module(self.form).write(result)
+
 
 WRITERS: Final = {
-    "text": Writer("for people", text.write),
-    "json": Writer("for programs; its schema is gate.schema.json", json.write),
-    "junit": Writer("JUnit XML, for the test view of a CI service", junit.write),
-    "sarif": Writer("SARIF 2.1.0, for code scanning", sarif.write),
-    "github": Writer("annotations that GitHub shows beside the lines", github.write),
-    "markdown": Writer("a summary for a job or a pull request", markdown.write),
-    "html": Writer("one offline page with every picture", html.write, evidence=True),
+    writer.form: writer
+    for writer in (
+        Writer("text", "for people"),
+        Writer("json", "for programs; its schema is gate.schema.json"),
+        Writer("junit", "JUnit XML, for the test view of a CI service"),
+        Writer("sarif", "SARIF 2.1.0, for code scanning"),
+        Writer("github", "annotations that GitHub shows beside the lines"),
+        Writer("markdown", "a summary for a job or a pull request"),
+        Writer("html", "one offline page with every picture", evidence=True),
+    )
 }
+
+
+def _module(form: str) -> Form:
+    match form:
+        case "text":
+            from gradproof._cli.gate_outputs import text as module
+        case "json":
+            from gradproof._cli.gate_outputs import json as module
+        case "junit":
+            from gradproof._cli.gate_outputs import junit as module
+        case "sarif":
+            from gradproof._cli.gate_outputs import sarif as module
+        case "github":
+            from gradproof._cli.gate_outputs import github as module
+        case "markdown":
+            from gradproof._cli.gate_outputs import markdown as module
+        case _:
+            from gradproof._cli.gate_outputs import html as module
+    return module
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +101,6 @@ def read_outputs(texts: Sequence[str]) -> tuple[Output, ...]:
 def write_outputs(outputs: Sequence[Output], result: GateResult) -> None:
     """Write every output, each file whole or not at all."""
     for output in outputs:
+        from gradproof._cli.asking import write_file
+
         write_file(output.file, WRITERS[output.form].write(result))

@@ -11,9 +11,9 @@ from gradproof._gate.config import Settings
 from gradproof._gate.judge import Checked, judge
 from gradproof._gate.measure import measured
 from gradproof._gate.result import GateResult, printable
-from gradproof._program import PRODUCER_VERSION
 from gradproof._report import Report
 from gradproof._targets import Target
+from gradproof._words import PRODUCER_VERSION
 
 FAILING = {"error": (), "warning": ("error", "warning"), "info": ("error", "warning", "info")}
 """Severities that fail a check at each level, beyond what always does."""
