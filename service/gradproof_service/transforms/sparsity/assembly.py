@@ -44,7 +44,7 @@ To = InOrder | OneByOne
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some lanes of a group (None: all of them), the variables by which they have entries in order, and where those go."""
+    """Some lanes of a group (None: all of them), the variables by which they have entries, and where those go."""
 
     group: int
     lanes: Array | None
@@ -62,13 +62,13 @@ class Assembly:
 
 @dataclass(slots=True)
 class _Table:
-    """The columns of one group's lanes, (lanes, variables), -1 for none, sorted as in a usual lane.
+    """The columns of one group's lanes by variable, -1 for none, one element for all lanes alike.
 
-    `order` are the variables in that order, those that the usual lane has first, so many of them `usual`.
+    `order` are the variables by their columns in a usual lane, those that it has first, so many of them `usual`.
     """
 
     rows: Array
-    columns: Array
+    columns: Sequence[Array]
     order: tuple[int, ...]
     usual: int
     odd: Array
@@ -88,8 +88,8 @@ def assembled(groups: Sequence[tuple[Array, Sequence[Array]]], rows: int, width:
     tables = [_table(at, columns) for at, columns in groups]
     lengths = np.zeros(rows + 1, INDEX)
     for t in tables:
-        lengths[t.rows + 1] = t.usual
-        lengths[t.rows[t.odd] + 1] = t.ranks.max(axis=1, initial=-1) + 1
+        lengths[1:][t.rows if len(t.rows) < rows else ...] = t.usual
+        lengths[1:][t.rows[t.odd]] = t.ranks.max(axis=1, initial=-1) + 1
     starts = np.cumsum(lengths, dtype=INDEX)
     columns = np.empty(int(starts[-1]), INDEX)
     parts: list[Part] = []
@@ -111,19 +111,22 @@ def in_blocks(part: Part, shape: Shape) -> Part:
 
 def _table(rows: Array, columns: Sequence[Array]) -> _Table:
     order, usual = _usual_order(len(rows), columns)
-    table = np.empty((len(rows), len(columns)), INDEX)
-    for j, k in enumerate(order):
-        table[:, j] = columns[k]
     ordinary = np.ones(len(rows), dtype=bool)
     for j, k in enumerate(order):
         if j >= usual:
             ordinary &= columns[k] < 0
-        elif j:
-            ordinary &= table[:, j] > np.maximum(table[:, j - 1], 0)
         else:
-            ordinary &= table[:, 0] >= 0
-    odd = np.flatnonzero(~ordinary)
-    return _Table(rows, table, order, usual, odd, _ranks(table[odd]))
+            ordinary &= columns[k] > (columns[order[j - 1]] if j else -1)
+    odd = np.zeros(0, np.int64) if ordinary.all() else np.flatnonzero(~ordinary)
+    table = np.empty((len(odd), len(columns)), INDEX)
+    for j, column in enumerate(columns):
+        table[:, j] = _at(column, odd)
+    return _Table(rows, columns, order, usual, odd, _ranks(table))
+
+
+def _at(column: Array, lanes: Array | None) -> Array:
+    """A variable's columns in some lanes."""
+    return column if lanes is None or len(column) == 1 else column[lanes]
 
 
 def _usual_order(lanes: int, columns: Sequence[Array]) -> tuple[tuple[int, ...], int]:
@@ -161,30 +164,32 @@ def _parts(group: int, t: _Table, starts: Array, columns: Array) -> list[Part]:
     if len(t.odd):
         places = np.where(t.ranks < 0, -1, starts[t.rows[t.odd]][:, None] + t.ranks)
         held = places >= 0
-        columns[places[held]] = t.columns[t.odd][held]
+        for k, mine in enumerate(held.T):
+            columns[places[mine, k]] = _at(t.columns[k], t.odd[mine])
         met = int(held.sum()) > int((t.ranks.max(axis=1, initial=-1) + 1).sum())
         some = np.flatnonzero(held.any(axis=0))
-        variables = tuple([t.order[j] for j in some])
-        found.append(Part(group, t.odd, variables, _one_by_one(places[:, some], met)))
+        found.append(Part(group, t.odd, tuple(some.tolist()), _one_by_one(places[:, some], met)))
     return found
 
 
 def _usual(group: int, t: _Table, starts: Array, columns: Array) -> Part:
     """The lanes whose entries stand side by side in the usual order."""
-    lanes, rows, table = None, t.rows, t.columns[:, : t.usual]
+    lanes, rows, variables = None, t.rows, t.order[: t.usual]
     if len(t.odd):
         usual = np.ones(len(rows), dtype=bool)
         usual[t.odd] = False
         lanes = np.flatnonzero(usual)
-        rows, table = rows[lanes], table[lanes]
-    variables = t.order[: t.usual]
+        rows = rows[lanes]
     first = starts[rows]
     at = places_of(first)
     if isinstance(at, Grid):
-        at.beside(t.usual).view(columns)[...] = table.reshape(*at.shape, t.usual)
+        for j, k in enumerate(variables):
+            mine = _at(t.columns[k], lanes)
+            at.moved(j).view(columns)[...] = mine.reshape(at.shape) if len(mine) > 1 else mine
         return Part(group, lanes, variables, InOrder(at))
     places = first[:, None] + np.arange(t.usual)
-    columns[places] = table
+    for j, k in enumerate(variables):
+        columns[places[:, j]] = _at(t.columns[k], lanes)
     return Part(group, lanes, variables, _one_by_one(places, False))
 
 

@@ -61,7 +61,7 @@ def lanes_of(moves: Moves, v: int) -> list[Lanes]:
     Parts of equally many elements share their lanes, and with them what they compute in common. Raises `NotLocal` for programs of
     another kind.
     """
-    every = np.arange(moves.graph.types[v].size)
+    every = moves.every(moves.graph.types[v].size)
     parts: dict[int, list[tuple[int, Array, Array]]] = {}
     stack = [(v, every, every)]
     while stack:
@@ -101,6 +101,8 @@ class _Walk:
         self._index: dict[tuple[int, int], int] = {}
         self._open: list[tuple[int, int]] = []
         self._places: dict[Any, list[Array]] = {}
+        self._alone: set[int] = set()
+        """Arrays of places that are the one with theirs."""
         self._leaves: list[Leaf] = []
         self._leaf_index: dict[Any, int] = {}
         self._budget = GROWTH * (len(moves.graph) + 32)
@@ -127,13 +129,16 @@ class _Walk:
 
     def _same(self, at: Array) -> Array:
         """The one array with these places."""
+        if id(at) in self._alone:
+            return at
         held = self._places.setdefault(
             (len(at), int(at[0]), int(at[-1]), int(at[len(at) // 3])), []
         )
         for other in held:
-            if other is at or np.array_equal(other, at):
+            if np.array_equal(other, at):
                 return other
         held.append(at)
+        self._alone.add(id(at))
         return at
 
     def _settle(self, ask: _Ask) -> None:
@@ -168,18 +173,21 @@ class _Walk:
             else None
         )
         if read is not None and (read < 0).any():
-            return self._ask(u, _through(read[:, 0], ask.at))
+            return self._ask(u, self._through(read[:, 0], ask.at))
         inner, outer = site.ins[i], site.out
         if inner.shape == outer.shape:
             return self._ask(u, ask.at)
         if inner.size == 1:
             return self._ask(u, np.zeros(1, np.int64))
-        spread = np.broadcast_to(np.arange(inner.size).reshape(inner.shape), outer.shape)
-        return self._ask(u, _through(spread.reshape(-1), ask.at))
+        spread = np.broadcast_to(self._moves.every(inner.size).reshape(inner.shape), outer.shape)
+        return self._ask(u, self._through(spread.reshape(-1), ask.at))
 
     def _move(self, ask: _Ask, sources: list[tuple[int, Array]]) -> None:
+        taken = [(u, self._through(read, ask.at)) for u, read in sources]
+        if len(taken) == 1 and taken[0][1].min() >= 0:
+            ask.op, ask.of = "same", (self._ask(*taken[0]),)
+            return
         asked = ask.at >= 0
-        taken = [(u, _through(read, ask.at)) for u, read in sources]
         held = [at >= 0 for _, at in taken]
         for (u, at), mask in zip(taken, held, strict=True):
             if (mask == asked).all():
@@ -209,7 +217,7 @@ class _Walk:
             raise NotLocal(f"{site.op.name} is over more than {SHORT} elements")
         for j in range(min(lengths)):
             terms += [
-                self._ask(u, _through(r[:, j], ask.at))
+                self._ask(u, self._through(r[:, j], ask.at))
                 for u, r in zip(operands, reads, strict=True)
                 if r is not None
             ]
@@ -217,17 +225,25 @@ class _Walk:
 
     def _leaf(self, v: int, at: Array, columns: Array | None) -> int:
         """The variable for these elements; two values that are the same inputs lane by lane are one variable."""
-        mine = None if columns is None else self._same(_through(columns, at))
-        key = (v, id(at)) if mine is None or (mine < 0).any() else id(mine)
+        mine = None if columns is None else self._same(self._through(columns, at))
+        key = (v, id(at)) if mine is None or mine.min() < 0 else id(mine)
         found = self._leaf_index.get(key)
         if found is None:
             found = self._leaf_index[key] = len(self._leaves)
-            if mine is not None and (mine < 0).all():
+            if mine is not None and mine.max() < 0:
                 mine = None
-            asked = at >= 0
-            at = at if asked.all() else np.where(asked, at, at[np.argmax(asked)])
+            if at.min() < 0:
+                at = np.where(at >= 0, at, at[np.argmax(at >= 0)])
             self._leaves.append(Leaf(v, at, type_of(self._graph.types[v].dtype), mine))
         return found
+
+    def _through(self, read: Array, at: Array) -> Array:
+        """The elements that these elements read; none (-1) where nothing is asked."""
+        every = self._moves.every(len(read))
+        if at is every or read is every:
+            return read if at is every else at
+        taken = read[at]
+        return taken if at.min() >= 0 else np.where(at >= 0, taken, -1)
 
     def _given(self, mask: Array) -> int:
         self._leaves.append(Leaf(-1, np.arange(len(mask)), type_of(BOOL), None, mask))
@@ -275,10 +291,3 @@ class _Walk:
         for term in terms[1:]:
             total = total + term
         return total / float(len(terms)) if ask.op == "mean" else total
-
-
-def _through(read: Array, at: Array) -> Array:
-    """The elements that these elements read; none (-1) where nothing is asked."""
-    taken = read[at]
-    asked = at >= 0
-    return taken if asked.all() else np.where(asked, taken, -1)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from gradproof_service.arrays import Array, Type
-from gradproof_service.graph.builder import Builder, Value
+from gradproof_service.graph.builder import Builder
 from gradproof_service.graph.graph import Graph
-from gradproof_service.transforms.jacobian import gradient_graph
 from gradproof_service.transforms.optimise import optimise
+from gradproof_service.transforms.reverse import vjp
 from gradproof_service.transforms.sparsity.assembly import (
     InOrder,
     OneByOne,
@@ -63,7 +63,7 @@ def local(graph: Graph, wrt: tuple[int, ...], out: int, inputs: Sequence[Array])
             runs.append(_run(g, together, sources))
     read = list(sources.values)
     return Local(
-        plan.pattern, _selected(graph, read), all(v < len(graph.inputs) for v in read), tuple(sources.masks[::-1]),
+        plan.pattern, graph.returning(read), all(v < len(graph.inputs) for v in read), tuple(sources.masks[::-1]),
         tuple(runs), t.dtype, frozenset(values.asked),
     )  # fmt: skip
 
@@ -102,16 +102,24 @@ def _behind(graph: Graph, v: int) -> set[int]:
 
 def _gradients(group: Lanes, parts: Sequence[tuple[_Top, Part]]) -> Graph:
     """The derivatives of several outputs by their variables, one behind the other; what they share is computed once."""
-    graph = group.graph
-    by = [(top.out, tuple([top.smooth[k] for k in p.variables])) for top, p in parts]
-    if len(by) == 1:
-        return optimise(gradient_graph(graph, by[0][1], by[0][0]))
-    xp = Builder(graph.name)
-    inputs = [xp.input(n, t) for n, t in zip(graph.inputs, graph.input_types, strict=True)]
-    made: list[Value] = []
-    for out, variables in by:
-        made += xp.inline(gradient_graph(graph, variables, out), inputs)
-    return optimise(xp.finish(made))
+    made = [
+        _gradient(group.graph, tuple([t.smooth[k] for k in p.variables]), t.out) for t, p in parts
+    ]
+    if len(made) == 1:
+        return optimise(made[0])
+    xp = Builder(group.graph.name)
+    inputs = [xp.input(n, t) for n, t in zip(made[0].inputs, made[0].input_types, strict=True)]
+    return optimise(xp.finish([v for one in made for v in xp.inline(one, inputs)]))
+
+
+def _gradient(graph: Graph, variables: tuple[int, ...], out: int) -> Graph:
+    """The reverse sweep of one output with its seed, the last input, a one: what was that input is made by the first node."""
+    pull = vjp(graph, variables, (out,))
+    one = Builder.constant_site(np.ones((), pull.input_types[-1].dtype))
+    return Graph(
+        pull.name, pull.inputs[:-1], pull.types, [one, *pull.sites], [(), *pull.operands],
+        [len(graph.inputs), *pull.first], pull.outputs[len(graph.outputs) :], [f"d{i}" for i in variables], [], {},
+    )  # fmt: skip
 
 
 def _run(group: Lanes, parts: Sequence[tuple[_Top, Part]], sources: _Sources) -> Run:
@@ -187,11 +195,3 @@ class _Sources:
             return self.values.setdefault(leaf.value, len(self.values))
         self.masks.append(leaf.given)
         return -len(self.masks)
-
-
-def _selected(graph: Graph, values: list[int]) -> Graph:
-    """The graph that returns these of its values."""
-    return Graph(
-        graph.name, graph.inputs, graph.types, graph.sites, graph.operands, graph.first, values,
-        [f"v{v}" for v in values], graph.locations, graph.node_names, graph.origins,
-    )  # fmt: skip

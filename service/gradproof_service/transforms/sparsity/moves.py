@@ -22,10 +22,18 @@ class Moves:
         self.producer = graph.producer()
         self._sources: dict[int, list[tuple[int, Array]] | None] = {}
         self._columns: dict[int, Array | None] = {}
+        self._every: dict[int, Array] = {}
         at = 0
         for i in wrt:
-            self._columns[i] = np.arange(at, at + graph.types[i].size)
-            at += graph.types[i].size
+            every = self.every(graph.types[i].size)
+            self._columns[i] = every + at if at else every
+            at += len(every)
+
+    def every(self, size: int) -> Array:
+        """All places of so many, in order: the one array of them, not to be written to."""
+        if size not in self._every:
+            self._every[size] = np.arange(size)
+        return self._every[size]
 
     def sources(self, v: int) -> list[tuple[int, Array]] | None:
         """For a value that a moving node makes: each operand that matters, and its element that stands at each place (-1: none).
@@ -63,7 +71,7 @@ class Moves:
     def reads(self, k: int, i: int, o: int = 0) -> Array | None:
         """What output o of node k reads of operand i, as flat rows (size, K) of addresses; None for everything."""
         site = self.graph.sites[k]
-        addresses = np.arange(site.ins[i].size).reshape(site.ins[i].shape)
+        addresses = self.every(site.ins[i].size).reshape(site.ins[i].shape)
         read = reads_of(site, i, addresses, self.values.operands(k))[o]
         size = site.outs[o].size
         if isinstance(read, Lands):
@@ -76,29 +84,28 @@ class Moves:
         if not moves(site.op, site):
             return None
         found: list[tuple[int, Array]] = []
-        taken = np.zeros(self.graph.types[v].size, dtype=bool)
         for i, u in enumerate(self.graph.operands[k]):
             if not self.smooth(k, i):
                 continue
             rows = self.reads(k, i, v - self.graph.first[k])
             if rows is None or rows.shape[1] != 1:
                 return None
-            at = rows[:, 0]
-            held = at >= 0
-            if (taken & held).any():
-                return None
-            taken |= held
-            found.append((u, at))
+            found.append((u, rows[:, 0]))
+        if len(found) > 1 and (np.sum([at >= 0 for _, at in found], axis=0) > 1).any():
+            return None
         return found
 
     def _joined(self, v: int, sources: list[tuple[int, Array]]) -> Array | None:
-        made = np.full(self.graph.types[v].size, -1)
+        made = None
         for u, at in sources:
             columns = self._columns[u]
             if columns is None:
                 return None
-            made = np.where(at >= 0, columns[at], made)
-        return made
+            taken = columns[at]
+            if at.min(initial=0) < 0 or made is not None:
+                taken = np.where(at >= 0, taken, -1 if made is None else made)
+            made = taken
+        return np.full(self.graph.types[v].size, -1) if made is None else made
 
 
 def moves(op: Op, site: Site) -> bool:

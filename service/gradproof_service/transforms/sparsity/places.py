@@ -92,8 +92,8 @@ def places_of(at: Array) -> Places:
         shape.insert(0, level[0])
         steps.insert(0, level[1])
         firsts = firsts[:: level[0]]
-    found = Grid(int(at[0]), tuple(steps), tuple(shape))
-    return found if found.start >= 0 and int(at.min()) >= 0 else Listed(at)
+    lowest = int(at[0]) + sum(min(0, s * (n - 1)) for s, n in zip(steps, shape, strict=True))
+    return Grid(int(at[0]), tuple(steps), tuple(shape)) if lowest >= 0 else Listed(at)
 
 
 def alone(at: Places) -> bool:

@@ -109,8 +109,11 @@ def _reached(graph: Graph, inputs: Iterable[bool]) -> bytearray:
     found = bytearray(len(graph.types))
     for i, told in enumerate(inputs):
         found[i] = told
-    for _, _, _, operands, outs in graph.nodes():
-        if any(found[v] for v in operands):
-            for v in outs:
-                found[v] = 1
+    if 1 in found:
+        for site, operands, first in zip(graph.sites, graph.operands, graph.first, strict=True):
+            for u in operands:
+                if found[u]:
+                    for v in range(first, first + len(site.outs)):
+                        found[v] = 1
+                    break
     return found
