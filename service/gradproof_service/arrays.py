@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 from math import prod
+from math import isfinite
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -150,6 +151,13 @@ def broadcast_shapes(*shapes: Shape) -> Shape | None:
 def unit_roundoff(dtype: np.dtype[Any]) -> float:
     """u = half the spacing at 1: 2**-53 for float64, 2**-24 for float32, 0 for exact dtypes."""
     return float(np.finfo(dtype).eps) / 2 if dtype in FLOATS else 0.0
+
+
+def is_lost(x: Array | None) -> bool:
+    """Whether an array holds what is no finite number; None holds nothing."""
+    if isinstance(x, float):  # a number that a kernel returned is a float too
+        return not isfinite(x)
+    return x is not None and x.dtype.kind in "fc" and not np.isfinite(x).all()
 
 
 class Frozen:

@@ -1,18 +1,21 @@
 """What a node costs from bytes to gradient, in functions of a thousand to a million nodes: `python -m tests.bench.scale [NODES ...]`.
 
-Prints microseconds per node for each step and the peak of memory. Linear growth is a row of equal numbers; the sizes run one after
-the other in processes of their own, so that one does not warm up the next.
+Prints, for each step, microseconds of processor time per node and bytes per node of what the step leaves behind, and the peak of
+memory. Linear growth is columns of equal numbers; the sizes run one after the other in processes of their own, so that
+one does not warm up the next, with the collector set as in the service's workers.
 """
 
 # ruff: noqa: T201  (it prints a table)
 from __future__ import annotations
 
+import gc
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from gradproof_proto.tables import Location
@@ -20,7 +23,8 @@ from gradproof_proto.v1 import program_pb2 as pb
 from gradproof_proto.writer import ProgramWriter
 from gradproof_service.graph.limits import Limits
 from gradproof_service.graph.typing import bind, type_program
-from gradproof_service.transforms.evaluate import evaluate
+from gradproof_service.server.workers.nursery_process import COLLECTED
+from gradproof_service.transforms.evaluate import evaluate, plan
 from gradproof_service.transforms.forward import jvp
 from gradproof_service.transforms.reverse import vjp
 from gradproof_service.wire.decode import decode_program
@@ -28,9 +32,17 @@ from gradproof_service.wire.decode import decode_program
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 OPS = ("sin", "tanh", "multiply", "add", "square", "subtract")
 STEPS = (
-    "read", "type", "evaluate first", "evaluate again", "reverse", "gradient first", "gradient again",
+    "read",
+    "type",
+    "evaluate",
+    "again",
+    "reverse",
+    "plan",
+    "gradient",
+    "again.",
     "forward",
-)  # fmt: skip
+    "jvp",
+)
 
 
 def program(nodes: int) -> pb.Program:
@@ -47,15 +59,15 @@ def program(nodes: int) -> pb.Program:
     return writer.finish(f)
 
 
-def measure(nodes: int) -> dict[str, float]:
-    """Seconds of each step for a function of so many nodes."""
-    seconds: dict[str, float] = {}
+def measure(nodes: int) -> dict[str, tuple[float, int]]:
+    """Seconds of each step for a function of so many nodes, and the bytes by which the process grew."""
+    found: dict[str, tuple[float, int]] = {}
 
     @contextmanager
     def timed(step: str) -> Iterator[None]:
-        begun = time.perf_counter()
+        held, begun = resident(), time.process_time()
         yield
-        seconds[step] = time.perf_counter() - begun
+        found[step] = time.process_time() - begun, resident() - held
 
     content = program(nodes).SerializeToString()
     limits = Limits(nodes=max(nodes, 1))
@@ -65,36 +77,44 @@ def measure(nodes: int) -> dict[str, float]:
     with timed("type"):
         graph, findings = type_program(read, bind(read.main.inputs, {"x": x}), limits)
     assert graph is not None, findings
-    for step in ("evaluate first", "evaluate again"):
+    for step in ("evaluate", "again"):
         with timed(step):
             evaluate(graph, [x])
     with timed("reverse"):
         pulled = vjp(graph, (0,), (0,))
-    for step in ("gradient first", "gradient again"):
+    with timed("plan"):
+        plan(pulled, (False, False))
+    for step in ("gradient", "again."):
         with timed(step):
             back = evaluate(pulled, [x, one])[1]
     with timed("forward"):
         pushed = jvp(graph, (0,))
-    assert np.allclose(evaluate(pushed, [x, one])[1], back, rtol=1e-9)
-    return seconds
+    with timed("jvp"):
+        forth = evaluate(pushed, [x, one])[1]
+    assert np.allclose(forth, back, rtol=1e-9)
+    return found
+
+
+def resident() -> int:
+    """Bytes of memory that the process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def row(nodes: int) -> str:
-    """One line of the table."""
-    seconds = measure(nodes)
-    cells = "".join(f"{1e6 * seconds[step] / nodes:>16.2f}" for step in STEPS)
+    """Two lines of the table."""
+    gc.set_threshold(*COLLECTED)
+    found = measure(nodes)
+    seconds = sum(s for s, _ in found.values())
+    times = "".join(f"{1e6 * found[step][0] / nodes:>10.2f}" for step in STEPS)
+    sizes = "".join(f"{found[step][1] / nodes:>10.0f}" for step in STEPS)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return f"{nodes:>9}{cells}{sum(seconds.values()):>10.1f}{peak:>10}"
+    return f"{nodes:>9}  us{times}{seconds:>8.1f}{peak:>10}\n{'':>9}   B{sizes}"
 
 
 def main(sizes: list[int]) -> None:
     """The table."""
-    print("microseconds per node")
-    print(
-        f"{'nodes':>9}"
-        + "".join(f"{step:>16}" for step in STEPS)
-        + f"{'all, s':>10}{'peak, MB':>10}"
-    )
+    print("microseconds and bytes per node")
+    print(f"{'nodes':>13}" + "".join(f"{s:>10}" for s in STEPS) + f"{'all, s':>8}{'peak, MB':>10}")
     for nodes in sizes:
         command = [sys.executable, "-m", "tests.bench.scale", "--one", str(nodes)]
         print(subprocess.run(command, check=True, capture_output=True, text=True).stdout, end="")

@@ -9,6 +9,7 @@ from math import inf
 from gradproof_service.arrays import Type
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops.record import Site
+from gradproof_service.transforms.evaluate import MEMORY, Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,24 @@ def reaches(graph: Graph, wrt: Sequence[int]) -> bytearray:
     A path counts only through operands that have a rule: integers, comparisons and
     `stop_gradient` cut it.
     """
+    memory: Memory | None = graph.plans.get(MEMORY)
+    if memory is not None:
+        seeds = {i: int(graph.types[i].is_float) for i in wrt}
+        return memory.flags(("reaches", tuple(wrt)), seeds, _reached)
     active = bytearray(len(graph.types))
     for i in wrt:
         active[i] = graph.types[i].is_float
-    for _, _, site, operands, outs in graph.nodes():
-        if passes(site, [active[v] for v in operands]):
-            for out, t in zip(outs, site.outs, strict=True):
+    for site, operands, first in zip(graph.sites, graph.operands, graph.first, strict=True):
+        flags = [active[v] for v in operands]
+        if 1 in flags and passes(site, flags):
+            for out, t in enumerate(site.outs, first):
                 active[out] = t.is_float
     return active
+
+
+def _reached(site: Site, active: list[int]) -> list[int]:
+    through = 1 in active and passes(site, active)
+    return [through and t.is_float for t in site.outs]
 
 
 def passes(site: Site, active: Sequence[int]) -> bool:

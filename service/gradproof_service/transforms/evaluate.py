@@ -7,8 +7,7 @@ brings the batch axis to each kernel in the form the op's record asks for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -78,13 +77,37 @@ class Step(NamedTuple):
     drop: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Plan:
     """A graph made ready for one pattern of batched inputs."""
 
-    steps: tuple[Step, ...]
-    batched: tuple[bool, ...]
-    """For each value whether it carries the batch axis."""
+    __slots__ = ("_columns", "_steps", "batched", "drops")
+
+    def __init__(
+        self, graph: Graph, batched: Sequence[bool], drops: list[tuple[int, ...] | None]
+    ) -> None:
+        self._columns = graph.sites, graph.operands, graph.first
+        self._steps: tuple[Step, ...] | None = None
+        self.batched = batched
+        """For each value whether it carries the batch axis."""
+        self.drops = drops
+        """For each node the values nobody needs after it; None for nodes that no output needs."""
+
+    def nodes(self) -> Iterator[tuple[Site, tuple[int, ...], int, tuple[int, ...]]]:
+        """Each node that is needed: its site, operands, first output, and what may be forgotten after it."""
+        for site, operands, first, drop in zip(*self._columns, self.drops, strict=True):
+            if drop is not None:
+                yield site, operands, first, drop
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The same as records, which a run without a batch does not need: they take more memory than the graph."""
+        if self._steps is None:
+            self._steps = tuple([self._step(*node) for node in self.nodes()])
+        return self._steps
+
+    def _step(self, site: Site, operands: tuple[int, ...], first: int, drop: tuple[int, ...]) -> Step:
+        flags = tuple([self.batched[v] for v in operands])
+        return Step(site.op, site, operands, first, flags, self.batched[first], drop)
 
 
 def plan(graph: Graph, batched_inputs: tuple[bool, ...]) -> Plan:
@@ -96,21 +119,15 @@ def plan(graph: Graph, batched_inputs: tuple[bool, ...]) -> Plan:
 
 
 def _make_plan(graph: Graph, batched_inputs: tuple[bool, ...]) -> Plan:
-    types, sites, operands, first = graph.types, graph.sites, graph.operands, graph.first
-    drops = last_uses(graph)
-    batched = [False] * len(types)
+    batched = [False] * len(graph.types)
     batched[: len(batched_inputs)] = batched_inputs
-    steps: list[Step] = []
-    for k, drop in enumerate(drops):
-        if drop is None:
-            continue
-        site, args, at = sites[k], operands[k], first[k]
-        flags = tuple([batched[v] for v in args])
-        mine = flags[0] if site.op.batching == "first" else True in flags
-        if mine:
-            batched[at : at + len(site.outs)] = [True] * len(site.outs)
-        steps.append(Step(site.op, site, args, at, flags, mine, drop))
-    return Plan(tuple(steps), tuple(batched))
+    made = Plan(graph, batched, last_uses(graph))
+    if True in batched_inputs:
+        for site, operands, first, _ in made.nodes():
+            flags = [batched[v] for v in operands]
+            if flags[0] if site.op.batching == "first" else True in flags:
+                batched[first : first + len(site.outs)] = [True] * len(site.outs)
+    return made
 
 
 def last_uses(graph: Graph) -> list[tuple[int, ...] | None]:
@@ -170,17 +187,34 @@ def run(
     values: list[Any] = [None] * len(types)
     values[: len(arrays)] = arrays
     with np.errstate(all="ignore"):
-        for step in prepared.steps:
-            outs = call(step, [values[v] for v in step.operands], tick)
-            if len(step.site.outs) == 1:
-                values[step.first] = outs
-            else:
-                values[step.first : step.first + len(step.site.outs)] = outs
-            if not keep:
-                for v in step.drop:
-                    values[v] = None
-            tick()
+        (_run_batch if True in flags else _run_point)(prepared, values, tick, keep)
     return values, [np.asarray(values[v]) for v in graph.outputs]
+
+
+def _run_point(prepared: Plan, values: list[Any], tick: Tick, keep: bool) -> None:
+    for site, operands, first, drop in prepared.nodes():
+        outs = apply(site, [values[v] for v in operands], tick)
+        if len(site.outs) == 1:
+            values[first] = outs
+        else:
+            values[first : first + len(site.outs)] = outs
+        if not keep:
+            for v in drop:
+                values[v] = None
+        tick()
+
+
+def _run_batch(prepared: Plan, values: list[Any], tick: Tick, keep: bool) -> None:
+    for step in prepared.steps:
+        outs = call(step, [values[v] for v in step.operands], tick)
+        if len(step.site.outs) == 1:
+            values[step.first] = outs
+        else:
+            values[step.first : step.first + len(step.site.outs)] = outs
+        if not keep:
+            for v in step.drop:
+                values[v] = None
+        tick()
 
 
 def call(step: Step, xs: list[Array], tick: Tick = no_tick, run: Run | None = None) -> Any:

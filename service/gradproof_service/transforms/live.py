@@ -27,13 +27,15 @@ def live(graph: Graph, flags: tuple[bool, ...], batch: int | None, unit: Unit = 
         for t, b in zip(graph.types, made.batched, strict=True)
     ]
     alive = most = sum(sizes[: len(graph.inputs)])
-    for step in made.steps:
-        alive += sum(sizes[step.first : step.first + len(step.site.outs)])
+    for site, operands, first, drop in made.nodes():
+        for v in range(first, first + len(site.outs)):
+            alive += sizes[v]
         inside = 0
-        if step.op.batching == "run":
-            inside = within(step.site, step.batched, times, unit)
+        if site.op.batching == "run":
+            inside = within(site, [made.batched[v] for v in operands], times, unit)
         most = max(most, alive + inside)
-        alive -= sum(sizes[v] for v in step.drop)
+        for v in drop:
+            alive -= sizes[v]
     return most
 
 
@@ -59,7 +61,7 @@ def within(site: Site, batched: Sequence[bool], batch: int, unit: Unit) -> int:
         return inside
     kept = site.op.keeps(site)
     each = sum(getattr(t, unit) for t in kept.types)
-    return inside + kept.copies * each * (batch if any(batched[i] for i in kept.operands) else 1)
+    return inside + kept.copies * each * (batch if any(batched[kept.operands.start : kept.operands.stop]) else 1)
 
 
 def _held(graph: Graph, unit: Unit) -> int:
@@ -74,12 +76,12 @@ def _held(graph: Graph, unit: Unit) -> int:
 def _most(graph: Graph, unit: Unit) -> int:
     sizes = [0] * len(graph.types)
     alive = most = 0
-    for step in plan(graph, (False,) * len(graph.inputs)).steps:
-        if not step.op.moves:
-            for v, t in enumerate(step.site.outs, step.first):
+    for site, _, first, drop in plan(graph, (False,) * len(graph.inputs)).nodes():
+        if not site.op.moves:
+            for v, t in enumerate(site.outs, first):
                 sizes[v] = getattr(t, unit)
                 alive += sizes[v]
-        inside = within(step.site, step.batched, 1, unit) if step.op.batching == "run" else 0
+        inside = within(site, (), 1, unit) if site.op.batching == "run" else 0
         most = max(most, alive + inside)
-        alive -= sum(sizes[v] for v in step.drop)
+        alive -= sum(sizes[v] for v in drop)
     return most

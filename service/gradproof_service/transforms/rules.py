@@ -29,8 +29,9 @@ class Piece(NamedTuple):
     def emit(self, xp: Builder, given: Sequence[int]) -> list[int | None]:
         """Append the nodes over the value ids `given`; the ids of the results."""
         ids = list(given)
+        add_once = xp.add_once
         for site, operands in self.nodes:
-            first = xp.add_once(site, tuple([ids[v] for v in operands]))
+            first = add_once(site, tuple([ids[v] for v in operands]))
             if len(site.outs) == 1:
                 ids.append(first)
             else:

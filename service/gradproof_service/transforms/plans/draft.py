@@ -7,6 +7,7 @@ share their leading axis (or, flattened, their size) and run together, a block o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Final
@@ -52,7 +53,7 @@ Task = Step | Region
 class Draft:
     """The decisions about values, taken node by node."""
 
-    def __init__(self, graph: Graph, batched: tuple[bool, ...], batch: int | None) -> None:
+    def __init__(self, graph: Graph, batched: Sequence[bool], batch: int | None) -> None:
         types = graph.types
         self.graph = graph
         self.batched = batched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Final
@@ -24,7 +25,7 @@ class Sketch:
 
     graph: Graph
     batch: int | None
-    batched: tuple[bool, ...]
+    batched: Sequence[bool]
     shapes: list[Shape]
     fixed: bytearray
     constant: bytearray
