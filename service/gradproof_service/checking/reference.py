@@ -20,7 +20,13 @@ from gradproof_service.transforms.forward import jvp
 from gradproof_service.transforms.jacobian import Mode, Run
 from gradproof_service.transforms.planned import planned
 from gradproof_service.transforms.reverse import vjp
-from gradproof_service.transforms.rounding import blurred, disturbed, spread_bounds, spreads
+from gradproof_service.transforms.rounding import (
+    BLURRED,
+    blurred,
+    disturbed,
+    spread_bounds,
+    spreads,
+)
 from gradproof_service.transforms.unit_sweeps import matrices
 
 SEED_LIMIT = 4096
@@ -140,7 +146,8 @@ def _wide(values: Sequence[Array], early: Sequence[Sequence[Array]]) -> list[Arr
             return None
         bar, close = _widened(bound, size), CLOSE * size
         if not (bar <= close).all():
-            bar = _widened(blurred(bound, value), size)
+            if (bound > BLURRED * size).any():
+                bar = _widened(blurred(bound, value), size)
             if not ((bar <= close) | (bar <= CLOSE * row_scale(size))).all():
                 return None
         bars.append(bar)
