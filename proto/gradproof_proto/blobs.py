@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from gradproof_proto.tensors import BY_WIRE
+from gradproof_proto.tensors import BY_WIRE, Fetch
 from gradproof_proto.v1 import program_pb2 as pb
 
 MESSAGE_LIMIT: Final = 4 << 20
@@ -74,14 +74,14 @@ def move_out(message: Message, put: Callable[[bytes], pb.BlobRef]) -> bool:
     return message.ByteSize() <= MESSAGE_ROOM
 
 
-def move_in(message: Message, get: Callable[[pb.BlobRef], bytes]) -> None:
+def move_in(message: Message, get: Fetch) -> None:
     """Replaces every blob by the bytes that `get` gives for it."""
     for holder in holders(message):
         if holder.WhichOneof("payload") == "blob":
-            holder.data = get(holder.blob)
+            holder.data = bytes(get(holder.blob))
 
 
-def resolved(program: pb.Program, get: Callable[[pb.BlobRef], bytes]) -> pb.Program:
+def resolved(program: pb.Program, get: Fetch) -> pb.Program:
     """The program with the elements of its constants inline, so that its digest does not depend on how it travelled.
 
     The program itself when no constant lies in a blob. A constant without a complete type is left for the reader.

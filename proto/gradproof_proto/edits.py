@@ -5,13 +5,13 @@ Client and service apply edits with this one function, so both sides hold the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from gradproof_proto.editable import Editable, Further, InputRow, NodeRow
 from gradproof_proto.reader import MAX_VALUES, called_functions
 from gradproof_proto.tables import AttrRow, ConstantRow, Location, TypeRow, constant_row
-from gradproof_proto.tensors import BY_WIRE, checked_size
+from gradproof_proto.tensors import BY_WIRE, Fetch, checked_size
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import program_pb2 as pb
 from gradproof_proto.v1 import session_pb2 as ses
@@ -20,7 +20,6 @@ STRUCTURAL: Final = frozenset(
     {"add_constant", "add_node", "replace_node", "remove_value", "set_output"}
 )
 """Edits that change the entry function; the others are not applied here."""
-Fetch = Callable[[pb.BlobRef], bytes]
 
 
 class EditError(ValueError):

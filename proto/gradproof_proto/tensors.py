@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from gradproof_proto.v1 import program_pb2 as pb
 
 Array = NDArray[Any]
-Fetch = Callable[[pb.BlobRef], bytes]
+Fetch = Callable[[pb.BlobRef], bytes | memoryview]
+"""Gives the whole bytes of a blob, or says why not; a view keeps what it looks at alive."""
 
 
 class DtypeRow(NamedTuple):

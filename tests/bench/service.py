@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
+import itertools
 import os
 import random
 import signal
@@ -22,9 +23,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import grpc
 import numpy as np
+from gradproof._blobs import Blobs
 from gradproof_proto.v1 import blob_pb2, blob_pb2_grpc, derivative_pb2_grpc
 from gradproof_proto.v1 import derivative_pb2 as der
 from gradproof_service.server.application import Application
@@ -35,10 +38,21 @@ from tests.service.server.harness import cubic, point, slow
 OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 UPLOAD = 64 << 20
 CHUNK = 1 << 20
+REST_S = 0.05
+"""Between uploads, so that what the service does after one is not in the time of the next, nor of the floor."""
 
 
 def floor(address: str) -> None:
-    """A server that echoes bytes and counts streams, and nothing else."""
+    """A server that echoes bytes and counts streams, and, to be asked apart, computes and says how long that took in ms."""
+    application = Application()
+
+    def timed(kind: type, handler: Callable[..., Any]) -> Any:
+        async def compute(request: bytes, context: object) -> bytes:
+            begun = time.perf_counter()
+            handler(kind.FromString(request)).SerializeToString()  # type: ignore[attr-defined]
+            return str((time.perf_counter() - begun) * 1e3).encode()
+
+        return grpc.unary_unary_rpc_method_handler(compute)
 
     async def echo(request: bytes, context: object) -> bytes:
         return request
@@ -54,6 +68,8 @@ def floor(address: str) -> None:
         methods = {
             "Echo": grpc.unary_unary_rpc_method_handler(echo),
             "Count": grpc.stream_unary_rpc_method_handler(count),
+            "Evaluate": timed(der.EvaluateRequest, application.evaluate),
+            "Check": timed(der.CheckRequest, application.check),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("floor", methods),))
         server.add_insecure_port(address)
@@ -66,17 +82,20 @@ def floor(address: str) -> None:
 
 
 def turns(works: dict[str, Callable[[], object]], seconds: float) -> dict[str, list[float]]:
-    """Times in ms of each kind of work, taken in turn."""
+    """Times in ms of each kind of work, by our clock or as it says itself, in an order that is drawn anew for each turn."""
+    draw, order = random.Random(0), list(works)
     for work in works.values():
         for _ in range(20):
             work()
     taken: dict[str, list[float]] = {name: [] for name in works}
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or min(map(len, taken.values())) < 5:
-        for name, work in works.items():
+        draw.shuffle(order)
+        for name in order:
             begun = time.perf_counter()
-            work()
-            taken[name].append((time.perf_counter() - begun) * 1e3)
+            said = works[name]()
+            ms = (time.perf_counter() - begun) * 1e3
+            taken[name].append(said if isinstance(said, float) else ms)
     return taken
 
 
@@ -86,25 +105,16 @@ def share(times: list[float], part: float) -> float:
 
 
 def small_calls(service: grpc.Channel, bare: grpc.Channel, seconds: float) -> None:
-    """A small evaluation and a small check against an echo of the same bytes."""
-    application = Application()
-    for name, request, handler in (
-        (
-            "Evaluate",
-            der.EvaluateRequest(program=cubic(), point=point(x=2.0)),
-            application.evaluate,
-        ),
-        ("Check", der.CheckRequest(program=cubic(), point=point(x=2.0)), application.check),
-    ):
-        content = request.SerializeToString()
-        kind = type(request)
+    """A small evaluation and a small check against an echo of the same bytes; the compute is that of a process like a worker."""
+    for name, kind in (("Evaluate", der.EvaluateRequest), ("Check", der.CheckRequest)):
+        content = kind(program=cubic(), point=point(x=2.0)).SerializeToString()
         call = service.unary_unary(f"/gradproof.v1.DerivativeService/{name}")
-        echo = bare.unary_unary("/floor/Echo")
+        echo, compute = bare.unary_unary("/floor/Echo"), bare.unary_unary(f"/floor/{name}")
         taken = turns(
             {
                 "call": lambda call=call, content=content: call(content),
                 "echo": lambda echo=echo, content=content: echo(content),
-                "compute": lambda kind=kind, content=content, handler=handler: handler(kind.FromString(content)).SerializeToString(),
+                "compute": lambda compute=compute, content=content: float(compute(content)),
             },
             seconds,
         )  # fmt: skip
@@ -119,49 +129,79 @@ def small_calls(service: grpc.Channel, bare: grpc.Channel, seconds: float) -> No
         )
 
 
-def upload(service: grpc.Channel, bare: grpc.Channel, seconds: float) -> None:
-    """64 MiB as a blob against the same chunks that are only counted."""
-    count = bare.stream_unary("/floor/Count")
-    blobs = blob_pb2_grpc.BlobServiceStub(service)
-    bodies = iter([os.urandom(UPLOAD) for _ in range(12)] * 50)
-    salt = iter(range(10_000))
+def in_flight(service: grpc.Channel, bare: grpc.Channel, seconds: float) -> None:
+    """Small evaluations and echoes by so many callers at once; the p99 of a few seconds."""
+    content = der.EvaluateRequest(program=cubic(), point=point(x=2.0)).SerializeToString()
+    for callers in (1, 8, 16):
+        told = []
+        for name, call in (
+            ("echo", bare.unary_unary("/floor/Echo")),
+            ("Evaluate", service.unary_unary("/gradproof.v1.DerivativeService/Evaluate")),
+        ):
+            taken: list[float] = []
+            end = time.perf_counter() + seconds / 2
 
-    def put() -> None:
-        body = next(salt).to_bytes(8, "big") + next(bodies)[8:]
-        digest = digests[body[8:16]] = hashlib.sha256(body).digest()
-        begun = time.perf_counter()
-        view = memoryview(body)
+            def ask(call=call, taken=taken, end=end) -> None:  # type: ignore[no-untyped-def]
+                while (begun := time.perf_counter()) < end:
+                    call(content)
+                    taken.append((time.perf_counter() - begun) * 1e3)
 
-        def parts() -> Iterator[blob_pb2.PutBlobRequest]:
-            yield blob_pb2.PutBlobRequest(
-                header=blob_pb2.BlobHeader(sha256=digest, size_bytes=UPLOAD)
+            clients = [threading.Thread(target=ask) for _ in range(callers)]
+            for client in clients:
+                client.start()
+            for client in clients:
+                client.join()
+            told.append(
+                f"{name} p50 {median(taken):.2f} ms, p99 {share(taken, 0.99):.2f}, "
+                f"{len(taken) / seconds * 2:.0f}/s"
             )
-            for start in range(0, UPLOAD, CHUNK):
-                yield blob_pb2.PutBlobRequest(chunk=bytes(view[start : start + CHUNK]))
+        print(f"{callers} in flight: {'; '.join(told)}")
 
-        blobs.PutBlob(parts())
-        taken["put"].append((time.perf_counter() - begun) * 1e3)
 
-    def counted() -> None:
-        view = memoryview(next(bodies))
-        begun = time.perf_counter()
+def upload(service: grpc.Channel, bare: grpc.Channel, seconds: float) -> None:
+    """64 MiB as a blob, by generated code and as the client sends it, against the same chunks that are only counted."""
+    count = bare.stream_unary("/floor/Count")
+    stub = blob_pb2_grpc.BlobServiceStub(service)
+    ours = Blobs(service, lambda work: work())
+    bodies = [os.urandom(UPLOAD) for _ in range(4)]
+    salt = itertools.count()
+
+    def fresh() -> tuple[bytes, bytes]:
+        number = next(salt)
+        body = number.to_bytes(8, "big") + bodies[number % len(bodies)][8:]
+        return hashlib.sha256(body).digest(), body
+
+    def parts(digest: bytes, body: bytes) -> Iterator[blob_pb2.PutBlobRequest]:
+        header = blob_pb2.BlobHeader(sha256=digest, size_bytes=UPLOAD)
+        yield blob_pb2.PutBlobRequest(header=header)
+        for start in range(0, UPLOAD, CHUNK):
+            yield blob_pb2.PutBlobRequest(chunk=body[start : start + CHUNK])
+
+    def counted(digest: bytes, body: bytes) -> None:
+        view = memoryview(body)
         assert int(count(bytes(view[s : s + CHUNK]) for s in range(0, UPLOAD, CHUNK))) == UPLOAD
-        taken["count"].append((time.perf_counter() - begun) * 1e3)
 
-    digests: dict[bytes, bytes] = {}
-    taken: dict[str, list[float]] = {"put": [], "count": []}
-    put(), counted()
-    taken["put"].clear(), taken["count"].clear()
+    roads = {
+        "counted": counted,
+        "generated code": lambda digest, body: stub.PutBlob(parts(digest, body)),
+        "the client": lambda digest, body: ours.put_missing({digest: body}),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in roads}
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(taken["put"]) < 6:
-        put()
-        counted()
-    best = {key: min(times) for key, times in taken.items()}
-    print(
-        f"upload of 64 MiB: {median(taken['put']):.0f} ms (best {best['put']:.0f}), counted "
-        f"{median(taken['count']):.0f} (best {best['count']:.0f}): ratio of the medians "
-        f"{median(taken['put']) / median(taken['count']):.2f}, of the best {best['put'] / best['count']:.2f} (aim 1.3)"
-    )
+    while time.perf_counter() < end or len(taken["counted"]) < 7:
+        for name, road in roads.items():
+            digest, body = fresh()
+            time.sleep(REST_S)
+            begun = time.perf_counter()
+            road(digest, body)
+            taken[name].append((time.perf_counter() - begun) * 1e3)
+    floor_ms = taken.pop("counted")[1:]  # the first of each finds nothing ready
+    print(f"64 MiB counted: {median(floor_ms):.0f} ms (best {min(floor_ms):.0f})")
+    for name, (first, *later) in taken.items():
+        print(
+            f"64 MiB put by {name}: {median(later):.0f} ms (best {min(later):.0f}, the first {first:.0f}): ratio of the "
+            f"medians {median(later) / median(floor_ms):.2f}, of the best {min(later) / min(floor_ms):.2f} (aim 1.3)"
+        )
 
 
 def sleeping(pid: int) -> bool:
@@ -261,6 +301,7 @@ def main() -> None:
             grpc.insecure_channel(address, options=OPTIONS) as to_floor,
         ):
             small_calls(to_service, to_floor, asked.seconds)
+            in_flight(to_service, to_floor, asked.seconds)
             upload(to_service, to_floor, asked.seconds)
             cancels(service, asked.trials)
             storm(service, asked.seconds)

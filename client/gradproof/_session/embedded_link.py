@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gradproof_proto.blobs import move_in
-from gradproof_proto.v1 import program_pb2 as pb
+from gradproof_proto.tensors import Fetch
 from gradproof_proto.v1 import session_pb2 as ses
 
 Serve = Callable[
@@ -27,7 +27,7 @@ class EmbeddedLink:
     """The stream of a session that `serve` holds; `guarded` turns what the service raises into our exceptions."""
 
     def __init__(
-        self, serve: Serve, get: Callable[[pb.BlobRef], bytes], guarded: Callable[..., Any]
+        self, serve: Serve, get: Fetch, guarded: Callable[..., Any]
     ) -> None:
         self._serve = serve
         self._get = get

@@ -29,7 +29,7 @@ Held = bytes | SharedBytes
 class Blobs(Protocol):
     """Where the application finds blobs."""
 
-    def get(self, blob: pb.BlobRef) -> bytes:
+    def get(self, blob: pb.BlobRef) -> bytes | memoryview:
         """The whole blob; raises `Fault` when it is not here or not as long as was said."""
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from gradproof_proto.tensors import Fetch
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import derivative_pb2 as der
 
@@ -15,7 +16,6 @@ from gradproof_service.checking.report import Answer, Ask, Claim
 from gradproof_service.diagnostic import Fault, FaultKind
 from gradproof_service.server.options import read_options, sifted
 from gradproof_service.transforms.evaluate import Tick
-from gradproof_service.wire.decode import Fetch
 from gradproof_service.wire.encode import encode_ask, encode_report
 from gradproof_service.wire.requests import decode_answer, decode_box, decode_claims, decode_point
 

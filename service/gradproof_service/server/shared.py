@@ -124,12 +124,13 @@ class SharedBytes:
         return made
 
     def close(self) -> None:
-        """Let go; twice is once."""
+        """Let go; twice is once. Who still holds a part of `view` keeps the memory, and nothing else."""
         if self.descriptor >= 0:
-            self.view.release()
-            self._map.close()
             os.close(self.descriptor)
             self.descriptor = -1
+            with contextlib.suppress(BufferError):
+                self.view.release()
+                self._map.close()
 
     def __enter__(self) -> SharedBytes:
         return self
@@ -139,8 +140,7 @@ class SharedBytes:
 
     def __del__(self) -> None:
         if getattr(self, "descriptor", -1) >= 0 and hasattr(self, "view"):
-            with contextlib.suppress(BufferError, OSError, ValueError):
-                self.close()
+            self.close()
 
 
 def _anonymous() -> int:

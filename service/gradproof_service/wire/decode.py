@@ -7,7 +7,7 @@ made larger than the limits allow: a single number that fills a shape costs noth
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from math import prod
@@ -19,16 +19,13 @@ from gradproof_proto.canonical import digest_of
 from gradproof_proto.reader import FunctionColumns, ProgramColumns, ProgramError, RuleRow, read
 from gradproof_proto.tables import AttrRow, ConstantRow, TypeRow
 from gradproof_proto.tables import Location as Place
-from gradproof_proto.tensors import BY_WIRE, array_of_bytes, numpy_dtype
+from gradproof_proto.tensors import BY_WIRE, Fetch, array_of_bytes, numpy_dtype
 from gradproof_proto.v1 import program_pb2 as pb
 
 from gradproof_service.arrays import Array, Structure
 from gradproof_service.diagnostic import NOWHERE, Fault, FaultKind, Location
 from gradproof_service.graph.limits import DEFAULT_LIMITS, Limits
 from gradproof_service.graph.program import Function, FunctionRef, Input, Program, RuleRef, Stated
-
-Fetch = Callable[[pb.BlobRef], bytes]
-"""The whole bytes of a blob; raises `Fault` when it is not there."""
 
 STRUCTURES: Final[dict[int, Structure]] = {
     number: Structure[name.removeprefix("STRUCTURE_").replace("UNSPECIFIED", "NONE")]
@@ -43,11 +40,11 @@ CALLERS: Final = 16
 """Calls kept of those that led to a node; the outer ones say little and a chain may be long."""
 
 
-def parse_program(content: bytes) -> pb.Program:
+def parse_program(content: bytes | memoryview) -> pb.Program:
     """The message in serialized bytes; raises `Fault` when they hold none."""
     message = pb.Program()
     try:
-        message.ParseFromString(content)
+        message.ParseFromString(content)  # pyright: ignore[reportArgumentType] takes a view as well
     except DecodeError:
         raise Fault(
             FaultKind.UNREADABLE,

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 from gradproof_proto.sparse import from_sparse
-from gradproof_proto.tensors import BY_WIRE, checked_size, from_tensor
+from gradproof_proto.tensors import BY_WIRE, Fetch, checked_size, from_tensor
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import derivative_pb2 as der
 from gradproof_proto.v1 import program_pb2 as pb
@@ -24,7 +24,7 @@ from gradproof_service.checking.report import (
     SparseValue,
 )
 from gradproof_service.diagnostic import NOWHERE, Fault, FaultKind, Location
-from gradproof_service.wire.decode import STRUCTURES, Fetch
+from gradproof_service.wire.decode import STRUCTURES
 
 SEEDED: Final = (Kind.VJP, Kind.JVP, Kind.HVP)
 """Kinds whose values are given for seeds."""

@@ -80,6 +80,13 @@ class Frame:
         with self.body as shared:
             return bytes(shared.view)
 
+    def view(self) -> bytes | memoryview:
+        """The body to be read where it lies; shared memory is kept as long as the view is."""
+        if isinstance(self.body, bytes):
+            return self.body
+        with self.body as shared:
+            return shared.view[:]
+
 
 class Inbox:
     """Bytes and descriptors as they came, given out as frames."""

@@ -161,11 +161,11 @@ class Worker:
         send(self._data, Kind.ASK, body=self._packed(question))
         return self._expect(Kind.TOLD).read(der.ProbeAnswer)
 
-    def _ask(self, digest: bytes) -> bytes | None:
+    def _ask(self, digest: bytes) -> bytes | memoryview | None:
         """The bytes of a blob that the server holds."""
         send(self._data, Kind.FETCH, digest)
         frame = self._read()
-        return frame.content() if frame.kind is Kind.BLOB else None
+        return frame.view() if frame.kind is Kind.BLOB else None
 
     def _tell(self, error: Exception) -> None:
         fault = refusal(error)
@@ -205,11 +205,11 @@ class Worker:
 class FetchedBlobs:
     """The server's blobs as a worker sees them: fetched when they are needed, kept while a task runs."""
 
-    def __init__(self, ask: Callable[[bytes], bytes | None]) -> None:
+    def __init__(self, ask: Callable[[bytes], bytes | memoryview | None]) -> None:
         self._ask = ask
-        self._held: dict[bytes, bytes] = {}
+        self._held: dict[bytes, bytes | memoryview] = {}
 
-    def get(self, blob: pb.BlobRef) -> bytes:
+    def get(self, blob: pb.BlobRef) -> bytes | memoryview:
         """The whole blob; raises `Fault` when it is not there or not as long as was said."""
         content = self._held.get(blob.sha256)
         if content is None:
