@@ -29,6 +29,8 @@ class Method:
     name: str
     request: type[Message]
     form: Form = Form.UNARY
+    documents: bool = False
+    """Whether it takes `document`: what it is a version of, and what it may have kept something of."""
 
 
 METHODS: Final = {
@@ -36,7 +38,7 @@ METHODS: Final = {
     for method in (
         Method("evaluate", der.EvaluateRequest),
         Method("differentiate", der.DifferentiateRequest),
-        Method("check", der.CheckRequest),
+        Method("check", der.CheckRequest, documents=True),
         Method("check_suite", der.CheckSuiteRequest, Form.STREAM),
         Method("probe", der.ProbeStart, Form.PROBE),
         Method("sample_points", der.SamplePointsRequest),

@@ -138,7 +138,7 @@ class Worker:
         handler = getattr(self._application, method.name)
         match method.form:
             case Form.UNARY:
-                more = {"document": document} if document else {}
+                more = {"document": document} if document and method.documents else {}
                 return self._packed(handler(request, deadline.tick, **more))
             case Form.STREAM:
                 for item in handler(request, deadline.tick, first=first):
