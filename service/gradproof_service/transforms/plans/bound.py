@@ -50,6 +50,8 @@ class Bound:
                 self._dying.setdefault(n, []).append(v)
         self._tick: Tick = no_tick
         self._calls: list[Callable[[], Any]] = []
+        self._copies: list[Callable[[str], Array] | None] = []
+        """How to copy each output whose buffer is chosen once."""
         self._ready = False
         self._quiet = copy_context()
         """A context without floating-point warnings; entering it costs a tenth of `np.errstate`."""
@@ -75,7 +77,7 @@ class Bound:
             if buffer is None:
                 env[i] = x
             else:
-                np.copyto(buffer, x)
+                buffer[...] = x
         if not self._ready:
             with np.errstate(all="ignore"):
                 self._bind_all()
@@ -86,7 +88,10 @@ class Bound:
                 for one in self._calls:
                     one()
                     tick()
-        results = [self._result(v) for v in self._sketch.graph.outputs]
+        results = [
+            self._result(v) if copy is None else copy("K")
+            for v, copy in zip(self._sketch.graph.outputs, self._copies, strict=True)
+        ]
         for v in self._loose:
             env[v] = None
         return results
@@ -125,6 +130,11 @@ class Bound:
             for one in self._calls[done:]:
                 one()
             self._tick()
+        held = range(self._first_held, len(self._sketch.graph.inputs))
+        self._copies = [
+            self._env[v].copy if self._sketch.fixed[v] and v not in held else None
+            for v in self._sketch.graph.outputs
+        ]
         self._ready = True
 
     def _bind(self, n: int, task: Step | Region) -> None:
