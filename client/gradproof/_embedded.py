@@ -172,9 +172,9 @@ def _deadline(timeout_s: float | None) -> Deadline:
     return Deadline(timeout_s)
 
 
-def _call(
-    handler: Callable[[Any, Any], Answer], request: object, timeout_s: float | None
-) -> Answer:
+def _call(handler: Callable[..., Answer], request: object, timeout_s: float | None) -> Answer:
+    if timeout_s is None:  # nothing to look at the clock for
+        return _guarded(handler, request)
     return _guarded(handler, request, _deadline(timeout_s).tick)
 
 

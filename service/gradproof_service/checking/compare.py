@@ -82,17 +82,20 @@ def compare(
     own = subject.shape if shape is None else shape
     slanted = directions > 0 and not seeded
     with np.errstate(all="ignore"):
-        allowed = KAPPA * bar + forgiven
+        allowed = KAPPA * bar
+        if isinstance(forgiven, np.ndarray) or forgiven:
+            allowed = allowed + forgiven
         if not allowed.min(initial=np.inf) > FAR_ABOVE * UNDERFLOW:
             allowed = (
                 allowed + np.where(allowed > 0, UNDERFLOW, 0.0) + UNDERFLOW * (subject != reference)
             )
         error = np.abs(subject - reference)
         seen = allowed + bar  # an error must exceed the bars and not be hidden by them
+        expected = np.maximum(np.abs(reference), scale)
         if size is None:
-            size = np.maximum(np.maximum(np.abs(reference), np.abs(subject)), scale)
-        read = _all_well(subject, reference, allowed, error, seen, size, scale, tau) or _read(
-            subject, reference, allowed, error, seen, size, scale, tau, doubt
+            size = np.maximum(expected, np.abs(subject))
+        read = _all_well(allowed, error, seen, size, expected, tau) or _read(
+            subject, reference, allowed, error, seen, size, expected, tau, doubt
         )
     verdict, wrong, at = read.verdict, read.wrong, read.worst
     entries = int(subject.size)
@@ -113,7 +116,7 @@ def compare(
         error_bar=float(allowed[at]) if entries else 0.0,
         max_abs_error=read.error,
         max_rel_error=read.relative,
-        power=float(read.power.max(initial=0.0)),
+        power=read.blindest,
         worst_seed=told[0] + 1 if seeded and told else 0,
         wrong=named(marked, told[1:] if seeded else told) if read.entries_wrong and not slanted else (),
     )  # fmt: skip
@@ -127,6 +130,7 @@ class _Read:
     verdict: Verdict
     wrong: Array
     power: Array
+    blindest: float
     worst: tuple[int, ...]
     entries_wrong: int
     entries_unclear: int
@@ -135,40 +139,36 @@ class _Read:
 
 
 def _all_well(
-    subject: Array, reference: Array, allowed: Array, error: Array, seen: Array, size: Array,
-    scale: Array | float, tau: float,
-) -> _Read | None:  # fmt: skip
+    allowed: Array, error: Array, seen: Array, size: Array, expected: Array, tau: float
+) -> _Read | None:
     """`_read` where every entry is a number, within its bars and clear: in half the steps. None elsewhere."""
-    if not (error.size and (error <= allowed).all() and size.min() > 0):
+    if not (error.size and (error <= allowed).all() and expected.min() > 0 and size.min() > 0):
         return None
     blind = seen / size
-    largest = np.maximum(np.abs(reference), scale)
-    if not (blind.max() <= tau and allowed.max() < np.inf and largest.min() > 0):
+    blindest = float(blind.max())
+    top = float((error / expected).max())
+    if not (blindest <= tau and top < np.inf):
         return None
-    relative = error / largest
-    top = float(relative.max())
-    if not top < np.inf:
-        return None
-    exact = allowed == 0
-    excess = error / (np.where(exact, 1.0, allowed) if exact.any() else allowed)
+    excess = error / (allowed if allowed.min() > 0 else np.where(allowed > 0, allowed, 1.0))
     worst = np.unravel_index(int(np.argmax(excess)), error.shape)
     return _Read(
-        Verdict.AGREES, np.zeros(error.shape, dtype=bool), blind, tuple(int(k) for k in worst),
-        0, 0, float(error.max()), top,
+        Verdict.AGREES, np.zeros(error.shape, dtype=bool), blind, blindest,
+        tuple(int(k) for k in worst), 0, 0, float(error.max()), top,
     )  # fmt: skip
 
 
 def _read(
     subject: Array, reference: Array, allowed: Array, error: Array, seen: Array, size: Array,
-    scale: Array | float, tau: float, doubt: Array | float,
+    expected: Array, tau: float, doubt: Array | float,
 ) -> _Read:  # fmt: skip
+    """`expected` is the size of the reference, or what is taken for it where that is too small."""
     known = np.isfinite(reference) & np.isfinite(allowed)
     same = (error <= allowed) | (subject == reference)
     doubtful = ~same & (error <= allowed + doubt)
     wrong = known & ~same & ~doubtful
     blind = np.where(size > 0, seen / size, np.where(seen > 0, np.inf, 0.0))
     unclear = ~known | doubtful | (~wrong & (blind > tau))
-    relative = np.where(error > 0, error / np.maximum(np.abs(reference), scale), 0.0)
+    relative = np.where(error > 0, error / expected, 0.0)
     excess = np.where(known, np.where(error > 0, error / allowed, 0.0), -1.0)
     excess = np.where(
         wrong & ~np.isfinite(subject), np.inf, np.nan_to_num(excess, nan=np.inf, posinf=1e300)
@@ -178,8 +178,9 @@ def _read(
     top = float(relative[known & np.isfinite(relative)].max(initial=0.0))
     if wrong.any() and not np.isfinite(subject[wrong]).all():
         top = float("inf")
+    power = np.where(known, blind, np.inf)
     return _Read(
-        verdict, wrong, np.where(known, blind, np.inf), tuple(int(k) for k in worst),
+        verdict, wrong, power, float(power.max(initial=0.0)), tuple(int(k) for k in worst),
         int(wrong.sum()), int(unclear.sum()),
         float(error[known].max(initial=0.0)) if known.any() else 0.0, top,
     )  # fmt: skip
