@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
-from math import prod
-from math import isfinite
+from math import isfinite, prod
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -155,9 +154,11 @@ def unit_roundoff(dtype: np.dtype[Any]) -> float:
 
 def is_lost(x: Array | None) -> bool:
     """Whether an array holds what is no finite number; None holds nothing."""
-    if isinstance(x, float):  # a number that a kernel returned is a float too
+    if x is None:
+        return False
+    if not x.ndim and x.dtype.kind == "f":
         return not isfinite(x)
-    return x is not None and x.dtype.kind in "fc" and not np.isfinite(x).all()
+    return x.dtype.kind in "fc" and not np.isfinite(x).all()
 
 
 class Frozen:

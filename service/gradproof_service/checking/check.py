@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from gradproof_service.arrays import Array
+from gradproof_service.arrays import Array, is_lost
 from gradproof_service.checking.claims import judge_claim
 from gradproof_service.checking.compare import overall
 from gradproof_service.checking.groups import both_modes
@@ -223,9 +223,9 @@ def _fitting(blocks: Iterable[Block], options: Options) -> list[Block]:
 def _non_finite(scene: Scene, values: Sequence[Array | None]) -> list[Finding]:
     """The first node whose value is not finite although its operands are, if an output shows it."""
     graph = scene.graph
-    bad = [v is not None and v.dtype.kind in "fc" and not np.isfinite(v).all() for v in values]
-    if not any(bad[graph.outputs[o]] for o in scene.outs):
+    if not any(is_lost(values[graph.outputs[o]]) for o in scene.outs):
         return []
+    bad = list(map(is_lost, values))
     for k, op, _, operands, outs in graph.nodes():
         if (
             any(bad[v] for v in outs)

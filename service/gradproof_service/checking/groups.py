@@ -186,7 +186,7 @@ def _grouped(scene: Scene, i: int) -> Groups | None:
     except (pat.TooDense, Fault):
         return None
     found = None if int(pattern.lengths.max(initial=0)) > GROUPS else colour(pattern)
-    elements = sum(t.size for t in graph.types)
+    elements = graph.elements
     if found is None or found.count > GROUPS or LADDER * found.count * elements > WORK:
         return None
     steps = 2.0 ** np.round(np.log2(np.maximum(scene.scale(i), 2.0**-100)))

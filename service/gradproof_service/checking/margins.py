@@ -10,6 +10,7 @@ import numpy as np
 from gradproof_service.arrays import Array
 from gradproof_service.checking.scene import Scene
 from gradproof_service.graph.graph import Graph
+from gradproof_service.ops.record import Site
 from gradproof_service.transforms.derive import reaches
 from gradproof_service.transforms.evaluate import MEMORY, Memory, batch_of, evaluate
 from gradproof_service.transforms.forward import jvp
@@ -35,11 +36,14 @@ def edges(scene: Scene, values: Sequence[Array | None]) -> list[Edge]:
     """Margins of every op that the differentiated inputs reach; `values` by value id."""
     moved = moving(scene.graph, scene.wrt)
     found: list[Edge] = []
-    for k, op, site, operands, outs in scene.graph.nodes():
-        if not op.margins or not any(moved[v] for v in operands):
+    graph = scene.graph
+    for k, site in enumerate(graph.sites):
+        op = site.op
+        if not op.margins or not any(moved[v] for v in graph.operands[k]):
             continue
+        operands, first = graph.operands[k], graph.first[k]
         xs = tuple(values[v] for v in operands)
-        ys = tuple(values[v] for v in outs)
+        ys = tuple(values[first : first + len(site.outs)])
         if any(x is None for x in xs) or any(y is None for y in ys):
             continue
         for margin in op.margins:
@@ -52,14 +56,23 @@ def edges(scene: Scene, values: Sequence[Array | None]) -> list[Edge]:
 
 def moving(graph: Graph, wrt: Sequence[int]) -> bytearray:
     """For each value whether it depends on the inputs `wrt` at all, smoothly or not."""
+    memory: Memory | None = graph.plans.get(MEMORY)
+    seeds = dict.fromkeys(wrt, 1)
+    found = None if memory is None else memory.flags(("moving", tuple(wrt)), seeds, _moved)
+    if found is not None:
+        return found
     moved = bytearray(len(graph.types))
     for i in wrt:
         moved[i] = 1
-    for _, _, _, operands, outs in graph.nodes():
-        if any(moved[v] for v in operands):
-            for v in outs:
+    for site, operands, first in zip(graph.sites, graph.operands, graph.first, strict=True):
+        if 1 in [moved[v] for v in operands]:
+            for v in range(first, first + len(site.outs)):
                 moved[v] = 1
     return moved
+
+
+def _moved(site: Site, operands: list[int]) -> list[int]:
+    return [int(1 in operands)] * len(site.outs)
 
 
 def reach(scene: Scene, i: int, directions: Array, found: Sequence[Edge]) -> Array:
@@ -79,8 +92,7 @@ def reach(scene: Scene, i: int, directions: Array, found: Sequence[Edge]) -> Arr
         return nearest
     view = _view(graph, tuple(wanted))
     pushed = jvp(view, (i,))
-    elements = sum(t.size for t in graph.types)
-    for part in chunks_of(len(directions), SEED_BYTES * elements):
+    for part in chunks_of(len(directions), SEED_BYTES * graph.elements):
         rows = directions[part]
         seeds = rows.reshape(len(rows), *graph.types[i].shape)
         dots = evaluate(pushed, [*scene.inputs, seeds], tick=scene.tick)[len(wanted) :]

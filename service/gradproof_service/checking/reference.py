@@ -81,7 +81,7 @@ def refer(scene: Scene, tau: float, *, witnessed: bool = False) -> Reference:
     """
     n = sum(scene.size_in(i) for i in scene.wrt)
     m = sum(scene.size_out(o) for o in scene.outs)
-    elements = sum(t.size for t in scene.graph.types)
+    elements = scene.graph.elements
     fits = n * m <= BLOCK_LIMIT
     full = [
         mode

@@ -182,7 +182,7 @@ class Evaluator:
         return values, self._bounds(points, values)
 
     def _bounds(self, points: Array, values: Array) -> Array:
-        elements = sum(t.size for t in self.scene.graph.types)
+        elements = self.scene.graph.elements
         if elements * len(points) > NOISE_ELEMENTS and len(points) > 3:
             some = np.array([0, len(points) // 2, len(points) - 1])
             bounds = self._spread(points[some]).max(axis=0, keepdims=True)
@@ -210,7 +210,7 @@ class Evaluator:
         return bounds
 
     def _chunks(self, points: Array) -> list[slice]:
-        elements = sum(t.size for t in self.scene.graph.types)
+        elements = self.scene.graph.elements
         size = max(1, BATCH_BYTES // (16 * max(1, elements)))
         return [slice(s, s + size) for s in range(0, len(points), size)]
 

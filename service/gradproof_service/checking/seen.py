@@ -82,7 +82,7 @@ class Slopes:
 def looks_at_each(scene: Scene, i: int, budget: int) -> bool:
     """Whether the witness looks at every element of input i; `budget` 0 is no limit to its evaluations."""
     n = scene.size_in(i)
-    elements = sum(t.size for t in scene.graph.types)
+    elements = scene.graph.elements
     return n <= COORDINATES and SHORT * n * elements <= WORK and (not budget or SHORT * n <= budget)
 
 

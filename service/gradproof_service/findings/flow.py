@@ -50,10 +50,10 @@ def _smoothly_used(graph: Graph) -> bytearray:
         used[v] = graph.types[v].is_float
     for k in range(len(graph) - 1, -1, -1):
         first, site = graph.first[k], graph.sites[k]
-        if not any(used[first : first + len(site.outs)]):
+        if 1 not in used[first : first + len(site.outs)]:
             continue
         for i, v in enumerate(graph.operands[k]):
-            if graph.types[v].is_float and _passes(graph, k, i):
+            if not used[v] and graph.types[v].is_float and _passes(graph, k, i):
                 used[v] = 1
     return used
 
@@ -67,7 +67,14 @@ def _passes(graph: Graph, k: int, i: int) -> bool:
 
 
 def cut_inputs(look: Look) -> list[Cut]:
-    """Every float input that no float output depends on smoothly."""
+    """Every float input that no float output depends on smoothly; remembered on the graph."""
+    found: list[Cut] | None = look.graph.plans.get("cuts")
+    if found is None:
+        found = look.graph.plans["cuts"] = _cuts(look)
+    return found
+
+
+def _cuts(look: Look) -> list[Cut]:
     graph = look.graph
     if not any(t.is_float for t in graph.output_types):
         return []

@@ -35,10 +35,10 @@ def _slope(op: str, y: Array) -> Array | None:
 
 def _saturated(view: View, k: int) -> Seen | None:
     y = view.values[view.out(k)]
-    if y is None or not y.size or not view.matters(k):
+    if y is None or not y.size:
         return None
     slope = _slope(view.graph.sites[k].op.name, y)
-    if slope is None or not np.all(np.abs(slope) < FLAT):
+    if slope is None or not (abs(slope) < FLAT).all() or not view.matters(k):
         return None
     x = view.values[view.graph.operands[k][0]]
     near = float(np.min(np.abs(x))) if x is not None else np.inf
@@ -50,12 +50,20 @@ def _saturated(view: View, k: int) -> Seen | None:
 
 
 def _trend(view: View) -> tuple[float, int, int] | None:
+    """What `_found` finds, looked for once."""
+    if "trend" not in view.notes:
+        view.notes["trend"] = _found(view)
+    return view.notes["trend"]
+
+
+def _found(view: View) -> tuple[float, int, int] | None:
     """(log10 of input over output cotangents, deep node, depth) when it changes steadily with depth."""
     graph, bars = view.graph, view.bars
     height = [0] * len(graph.types)  # longest way to an output, in nodes; outputs have 0
     for k in range(len(graph) - 1, -1, -1):
         first = graph.first[k]
-        reach = max(height[first : first + len(graph.sites[k].outs)], default=0) + 1
+        count = len(graph.sites[k].outs)
+        reach = (height[first] if count == 1 else max(height[first : first + count], default=0)) + 1
         for v in graph.operands[k]:
             if bars[v] is not None and reach > height[v]:
                 height[v] = reach
@@ -63,14 +71,22 @@ def _trend(view: View) -> tuple[float, int, int] | None:
     if deepest < DEEP or not view.finite:
         return None
     levels = np.full((deepest + 1, 2), 0.0)
+    at: list[int] = []
+    numbers: list[float] = []
     for v, bar in enumerate(bars):
-        if bar is not None and bar.size:
+        if bar is None:
+            continue
+        if not bar.ndim:
+            at.append(height[v])
+            numbers.append(bar.item())
+        elif bar.size:
             levels[height[v]] += np.sum(np.square(bar)), bar.size
+    np.add.at(levels, at, np.stack((np.square(numbers), np.ones(len(at))), axis=1))
     with np.errstate(all="ignore"):
         marks = np.log10(np.sqrt(levels[:, 0] / levels[:, 1]))
-        at = [round(deepest * q / 4) for q in range(5)]
-        steps = np.diff(marks[at])
-        total = float(marks[at[-1]] - marks[at[0]])
+        quarters = [round(deepest * q / 4) for q in range(5)]
+        steps = np.diff(marks[quarters])
+        total = float(marks[-1] - marks[0])
     if not np.isfinite(steps).all() or abs(total) < -np.log10(FADED):
         return None
     if (steps / total < STEADY).any():

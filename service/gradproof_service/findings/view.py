@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from gradproof_service.arrays import Array
+from gradproof_service.arrays import Array, is_lost
 from gradproof_service.checking.margins import Edge, edges
 from gradproof_service.checking.report import Options
 from gradproof_service.checking.scene import Scene, make_scene
@@ -50,6 +51,8 @@ class View:
         self.original = scene.original
         self.values = scene.known()
         self.look = look_of(scene.graph)
+        self.notes: dict[str, Any] = {}
+        """What detectors found that ask the same of the whole graph."""
         with np.errstate(all="ignore"):
             outs = [self.values[scene.graph.outputs[o]] for o in scene.outs]
             self.finite = all(y is None or bool(np.isfinite(y).all()) for y in outs)
@@ -97,8 +100,10 @@ class View:
         """Nodes where cotangents stop being finite, by node; empty when an output is not finite."""
         if not self.finite:
             return {}
-        bad = [bar is not None and not np.isfinite(bar).all() for bar in self.bars]
+        bad = list(map(is_lost, self.bars))
         found: dict[int, Birth] = {}
+        if True not in bad:
+            return found
         for k, _, _, operands, outs in reversed(list(self.graph.nodes())):
             if (
                 len(found) == MOST_BIRTHS

@@ -77,6 +77,14 @@ class Graph:
         """Types of the outputs, in order."""
         return tuple(self.types[v] for v in self.outputs)
 
+    @property
+    def elements(self) -> int:
+        """Elements of all values; summed once."""
+        found = self.plans.get("elements")
+        if found is None:
+            found = self.plans["elements"] = sum([t.size for t in self.types])
+        return found
+
     def nodes(self) -> Iterator[tuple[int, Op, Site, tuple[int, ...], range]]:
         """Each node: its index, op, site, operand ids and output ids."""
         for k, (site, operands, first) in enumerate(

@@ -265,7 +265,8 @@ class Application:
         return catalogue.explain(request)
 
     @cached_property
-    def _lineages(self) -> Lineages:
+    def lineages(self) -> Lineages:
+        """What is kept of documents between their checks."""
         from gradproof_service.server.lineages import Lineages  # only documents pay for it
 
         return Lineages()
@@ -309,7 +310,7 @@ class Application:
             ):  # what overflows is judged as a number, not as a warning
                 scene = make_scene(subject.graph, subject.point, options, tick)
                 followed = (
-                    self._lineages.following(document, scene) if document else nullcontext(scene)
+                    self.lineages.following(document, scene) if document else nullcontext(scene)
                 )
                 with followed as scene:
                     report = check_scene(program, scene, claims, options)

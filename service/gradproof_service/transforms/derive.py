@@ -38,12 +38,13 @@ def reaches(graph: Graph, wrt: Sequence[int]) -> bytearray:
     `stop_gradient` cut it.
     """
     memory: Memory | None = graph.plans.get(MEMORY)
-    if memory is not None:
-        seeds = {i: int(graph.types[i].is_float) for i in wrt}
-        return memory.flags(("reaches", tuple(wrt)), seeds, _reached)
+    seeds = {i: int(graph.types[i].is_float) for i in wrt}
+    found = None if memory is None else memory.flags(("reaches", tuple(wrt)), seeds, _reached)
+    if found is not None:
+        return found
     active = bytearray(len(graph.types))
-    for i in wrt:
-        active[i] = graph.types[i].is_float
+    for i, flag in seeds.items():
+        active[i] = flag
     for site, operands, first in zip(graph.sites, graph.operands, graph.first, strict=True):
         flags = [active[v] for v in operands]
         if 1 in flags and passes(site, flags):

@@ -7,7 +7,7 @@ brings the batch axis to each kernel in the form the op's record asks for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -26,6 +26,10 @@ Run = Callable[[Graph, Sequence[Array]], list[Array]]
 
 def no_tick() -> None:
     """The tick of work that nobody will stop."""
+
+
+Flow = Callable[[Site, list[int]], Sequence[int]]
+"""A node's outputs' flags from those of its operands."""
 
 
 class Memory(Protocol):
@@ -55,6 +59,13 @@ class Memory(Protocol):
         self, wrt: tuple[int, ...], outs: tuple[int, ...]
     ) -> tuple[Graph, list[int | None]] | None:
         """The graph of `reverse.cotangents_graph`, with a memory of its own; None: it is not remembered."""
+        ...
+
+    def flags(self, key: Any, seeds: Mapping[int, int], rule: Flow) -> bytearray | None:
+        """A flag for each value: that of an input in `seeds`, of an output what `rule` makes of its node's operands' flags.
+
+        `key` names the rule and the seeds; nodes that were asked about before are not asked again. None: not remembered.
+        """
         ...
 
     def returning(self, view: Graph) -> Memory | None:

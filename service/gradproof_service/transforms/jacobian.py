@@ -182,7 +182,7 @@ def _seed_chunks(
 
 def at_once(graph: Graph, seeds: int) -> bool:
     """Whether so many seeds run through a derivative of the graph in one batch, without a look at its plan."""
-    return seeds * SEED_BYTES * sum([t.size for t in graph.types]) <= BATCH_BYTES
+    return seeds * SEED_BYTES * graph.elements <= BATCH_BYTES
 
 
 def rows_at_once(derivative: Graph, flags: tuple[bool, ...], total: int, most: float = inf) -> int:

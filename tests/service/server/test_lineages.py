@@ -44,7 +44,7 @@ def told(application: Application, version: Any, tick: Any = no_tick, document: 
     try:
         answer = application.check(request, tick, document=document)
     except Fault as fault:
-        if fault.kind is FaultKind.CANCELLED:
+        if fault.kind is FaultKind.DEADLINE:
             raise
         return fault.message.encode()
     return answer.SerializeToString(deterministic=True)
@@ -89,7 +89,7 @@ def test_a_check_that_was_stopped_anywhere_is_taken_up_again(data: st.DataObject
                 nonlocal left
                 left -= 1
                 if left < 0:
-                    raise Fault(FaultKind.CANCELLED, "stopped")
+                    raise Fault(FaultKind.DEADLINE, "stopped")
 
             with suppress(Fault):
                 told(application, version, tick)
@@ -137,12 +137,12 @@ def test_what_is_kept_is_bounded() -> None:
             told(application, version)
         assert told(application, version) == from_scratch(version)
     small = Lineages(kept_bytes=1000)
-    with patch.object(application, "_lineages", small):
+    with patch.object(application, "lineages", small):
         assert told(application, version) == from_scratch(version)
     assert not len(small)
     told(application, version)
     told(application, version, document="another")
-    assert len(application._lineages) == 2
+    assert len(application.lineages) == 2
 
 
 def test_a_failure_inside_keeps_nothing() -> None:
@@ -155,5 +155,5 @@ def test_a_failure_inside_keeps_nothing() -> None:
 
     with pytest.raises(Stopped):
         told(application, turned(version, 1), broken)
-    assert not len(application._lineages)
+    assert not len(application.lineages)
     assert told(application, version) == from_scratch(version)

@@ -7,7 +7,7 @@ computes by them (`evaluate.Memory`), with the bits of a graph that was not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,10 +16,11 @@ from gradproof_service.arrays import Frozen, Type
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops.record import Site
 from gradproof_service.transforms.content import constant_key
-from gradproof_service.transforms.evaluate import MEMORY, no_tick
+from gradproof_service.transforms.evaluate import MEMORY, Flow, no_tick
 from gradproof_service.transforms.incremental.adjoint import Adjoint
 from gradproof_service.transforms.incremental.expressions import Expressions
 from gradproof_service.transforms.incremental.family import Family
+from gradproof_service.transforms.incremental.flags import Flags
 from gradproof_service.transforms.incremental.memory import Recalled, Remembered
 from gradproof_service.transforms.incremental.rooted import Rooted
 from gradproof_service.transforms.incremental.standing import Standing
@@ -53,6 +54,7 @@ class Lineage:
         self._families: dict[Any, Family] = {}
         self._adjoints: dict[Any, Adjoint] = {}
         self._tangents: dict[Any, Tangents] = {}
+        self._flags: dict[Any, Flags] = {}
         self._large: dict[Any, int] = {}
         self.standing = Standing([], 0)
         self._base = 0
@@ -158,6 +160,13 @@ class Lineage:
             self._adjoints[wrt, outs] = adjoint
         adjoint.settle([(image[graph.outputs[o]], self._bars[o]) for o in outs], (), no_tick)
         return [*self._inputs, *(self._bars[o] for o in outs)], adjoint
+
+    def flags(
+        self, key: Any, seeds: Mapping[int, int], rule: Flow, image: Sequence[int]
+    ) -> bytearray:
+        """A flag for each value of a version (see `evaluate.Memory`)."""
+        found = self._flags.setdefault(key, Flags(self._store, seeds))
+        return found.settle(self.standing.firsts, rule, image)
 
     def zeros(self, type: Type) -> int:
         """A constant zero."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradproof_service.arrays import Array
 from gradproof_service.graph.graph import Graph
-from gradproof_service.transforms.evaluate import Tick, last_uses
+from gradproof_service.transforms.evaluate import Flow, Tick, last_uses
 from gradproof_service.transforms.incremental.family import Family
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class Recalled:
         """Not remembered."""
         return None
 
+    def flags(self, key: Any, seeds: Mapping[int, int], rule: Flow) -> bytearray | None:
+        """Not remembered."""
+        return None
+
 
 class Remembered(Recalled):
     """A version's values and derivatives by what is kept of its lineage (`evaluate.Memory`)."""
@@ -78,13 +82,18 @@ class Remembered(Recalled):
         graph = self._graph
         found: list[Array | None] = [None] * len(graph.types)
         found[: len(inputs)] = inputs
-        for k, drop in enumerate(last_uses(graph)):
+        needed: list[int] = []
+        for site, at, drop in zip(graph.sites, graph.first, last_uses(graph), strict=True):
             if drop is not None:
-                at = graph.first[k]
-                for v in range(at, at + len(graph.sites[k].outs)):
-                    (slot,) = self._family.slots([self._image[v]])
-                    found[v] = values[slot]
+                needed += (at,) if len(site.outs) == 1 else range(at, at + len(site.outs))
+        slots = self._family.slots([self._image[v] for v in needed])
+        for v, slot in zip(needed, slots, strict=True):
+            found[v] = values[slot]
         return found, outputs
+
+    def flags(self, key: Any, seeds: Mapping[int, int], rule: Flow) -> bytearray | None:
+        """A flag for each value."""
+        return self._lineage.flags(key, seeds, rule, self._image)
 
     def jvp(self, wrt: tuple[int, ...]) -> Graph | None:
         """The graph of `forward.jvp`."""
