@@ -15,17 +15,21 @@ class SecretError(Exception):
 
 
 def read_file(path: Path, what: str, *, private: bool = False) -> bytes:
-    """The file's content; `private`: raises `SecretError` when every user of the machine can read it."""
+    """The file's content; raises `SecretError` when it is no plain file, or `private` and every user of the machine can read it."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            content = file.read(LARGEST + 1)
+            content = file.read(LARGEST + 1) if stat.S_ISREG(mode) else b""
     except OSError as error:
         raise SecretError(
             f"{path}: the {what} cannot be read ({error.strerror or error}); name a file that "
             "the service may read"
         ) from None
-    if private and stat.S_ISREG(mode) and mode & (stat.S_IROTH | stat.S_IWOTH):
+    if not stat.S_ISREG(mode):
+        raise SecretError(
+            f"{path}: the {what} is no plain file, which could be read again; name one"
+        )
+    if private and mode & (stat.S_IROTH | stat.S_IWOTH):
         raise SecretError(
             f"{path}: anyone on this machine can read the {what} (mode {stat.S_IMODE(mode):04o}); "
             "take that right away with chmod o-rwx"

@@ -144,9 +144,7 @@ def _checked(where: str, row: Row, value: object) -> Value:
                 )
         case _:
             pass
-    raise ConfigurationError(
-        f"{where}: {row.path}: expected {_form(default)}, {type(value).__name__} came"
-    )
+    raise ConfigurationError(f"{where}: {row.path}: expected {_form(default)}, {_came(value)} came")
 
 
 def _form(default: Value) -> str:
@@ -161,3 +159,18 @@ def _form(default: Value) -> str:
             return "text"
         case _:
             return "a list of texts"
+
+
+def _came(value: object) -> str:
+    """What came, in words; numbers as they are, texts never."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"{value}"
+        case str():
+            return "other text"
+        case list():
+            return "a list of something else"
+        case _:
+            return "something else"

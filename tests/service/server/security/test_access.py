@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,9 @@ def test_a_token_file_that_cannot_be_trusted_is_refused(
     assert "short" not in str(caught.value)
     with pytest.raises(SecretError, match="cannot be read"):
         Tokens(tmp_path / "none")
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with pytest.raises(SecretError, match="no plain file"):
+        Tokens(tmp_path / "pipe")
 
 
 def test_tokens_follow_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

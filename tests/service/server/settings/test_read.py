@@ -86,12 +86,18 @@ def test_nothing_said_is_the_default() -> None:
         ("[limit]\nnodes = 1\n", "there is no section 'limit'; the nearest is 'limits'"),
         ("limits = 3\n", r"limits is a section, write \[limits\]"),
         ("[limits]\nnodes = 0\n", "limits.nodes: expected 1 or more, 0 came"),
-        ("[limits]\nnodes = true\n", "limits.nodes: expected a whole number, bool came"),
-        ("[limits]\nnodes = 1.5\n", "limits.nodes: expected a whole number, float came"),
-        ("[limits]\nnodes = '7'\n", "limits.nodes: expected a whole number, str came"),
+        ("[limits]\nnodes = true\n", "limits.nodes: expected a whole number, true came"),
+        ("[limits]\nnodes = 1.5\n", "limits.nodes: expected a whole number, 1.5 came"),
+        ("[limits]\nnodes = '7'\n", "limits.nodes: expected a whole number, other text came"),
         ("[workers]\ncount = 5000\n", "workers.count: expected 0 to 1,024, 5000 came"),
-        ("[listen]\ninsecure = 'maybe'\n", "listen.insecure: expected true or false, str came"),
-        ("[tls]\nclient_names = [1]\n", "tls.client_names: expected a list of texts, list came"),
+        (
+            "[listen]\ninsecure = 'maybe'\n",
+            "listen.insecure: expected true or false, other text came",
+        ),
+        (
+            "[tls]\nclient_names = [1]\n",
+            "tls.client_names: expected a list of texts, a list of something else came",
+        ),
         (
             "[operation]\nlog_format = 'xml'\n",
             "operation.log_format: expected text or json, 'xml' came",
