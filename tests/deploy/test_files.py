@@ -110,20 +110,38 @@ def test_the_pod_may_do_nothing_that_it_need_not() -> None:
 
 
 def test_everything_that_is_installed_is_pinned() -> None:
-    """The image's requirements hold each library that the package and its serve extra ask for, by exact version."""
-    pinned = dict(
-        line.split("==")
-        for line in (DEPLOY / "requirements.txt").read_text().splitlines()
-        if not line.startswith("#")
-    )
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["serve"]]
-    for requirement in wanted:
-        name, least = re.fullmatch(r"([\w-]+)>=([\d.]+).*", requirement).groups()  # type: ignore[union-attr]
-        assert _numbers(pinned[name.lower()]) >= _numbers(least)
+    """The locks hold each library that the package, its serve extra and its build ask for, by exact version and digest of its wheels."""
+    given = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = given["project"]
+    wanted = {
+        "requirements.lock": [*project["dependencies"], *project["optional-dependencies"]["serve"]],
+        "build.lock": given["build-system"]["requires"],
+    }
     text = (DEPLOY / "Dockerfile").read_text()
+    for lock, requirements in wanted.items():
+        pinned = _locked(DEPLOY / lock)
+        for requirement in requirements:
+            name, least = re.fullmatch(r"([\w-]+)>=([\d.]+).*", requirement).groups()  # type: ignore[union-attr]
+            assert _numbers(pinned[name.lower()]) >= _numbers(least)
+        assert re.search(
+            rf"pip install --require-hashes --only-binary :all: --requirement {lock}", text
+        )
+        assert f"!deploy/{lock}" in (DEPLOY / "Dockerfile.dockerignore").read_text()
+    installs = re.findall(r"pip install (.*?)(?: \\|$)", text, re.M)
+    assert all("--require-hashes" in one or "--no-index" in one for one in installs)
     assert re.search(r"ARG PYTHON=3\.\d+\.\d+-slim-\w+", text)
     assert f"gradproof:{project['version']}" in text
+
+
+def _locked(path: Path) -> dict[str, str]:
+    """The versions in a lock file, each with the digest of one or more wheels, and nothing besides."""
+    text = re.sub(r" \\\n +", " ", path.read_text())
+    pinned: dict[str, str] = {}
+    for line in text.splitlines()[1:]:
+        found = re.fullmatch(r"([a-z0-9-]+)==([\w.]+)((?: --hash=sha256:[0-9a-f]{64})+)", line)
+        assert found, line
+        pinned[found[1]] = found[2]
+    return pinned
 
 
 def _numbers(version: str) -> tuple[int, ...]:
