@@ -7,6 +7,7 @@ makes the pair disagree, one unclear entry makes it inconclusive; only otherwise
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +66,7 @@ def compare(
     seeded: bool = False,
     entries_total: int | None = None,
     directions: int = 0,
-    reason: str = "noise",
+    reason: str | Callable[[], str] = "noise",
 ) -> Held:
     """Compare arrays of one shape; `bar` is the sum of both sides' error bars, not yet doubled.
 
@@ -75,7 +76,8 @@ def compare(
     entry's index. `scale` is the size below which an entry needs no relative accuracy (see
     `row_scale`); `size` is what power is relative to where that is not the entry itself: for a slope
     along a direction the size of one entry in it, so that the power is that of one entry wrong. The
-    reference must be finite where a verdict is wanted: entries where it is not are unclear.
+    reference must be finite where a verdict is wanted: entries where it is not are unclear. `reason` is
+    why a verdict stays open, asked for only where it does.
     """
     subject = np.asarray(subject, dtype=np.float64)
     reference = np.asarray(reference, dtype=np.float64)
@@ -106,7 +108,7 @@ def compare(
     comparison = Comparison(
         output=pair.output, input=pair.input, second_input=pair.second_input, kind=pair.kind,
         subject=pair.subject, against=pair.against, verdict=verdict,
-        reason=reason if verdict is Verdict.INCONCLUSIVE else "",
+        reason="" if verdict is not Verdict.INCONCLUSIVE else reason() if callable(reason) else reason,
         entries=entries, entries_total=entries if entries_total is None else entries_total,
         entries_wrong=read.entries_wrong, entries_unclear=read.entries_unclear,
         directions=directions, digits=digits_of(read.relative),

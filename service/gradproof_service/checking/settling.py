@@ -229,8 +229,11 @@ def fill_in(scene: Scene, reference: Reference, i: int, slopes: Slopes) -> None:
         part = slice(at, at + scene.size_out(o))
         at = part.stop
         block = reference.blocks[o, i]
+        lost = ~np.isfinite(block.value)
+        if not lost.any():
+            continue
         value, bar = slopes.value[:, part].T, slopes.bar[:, part].T
-        lost = ~np.isfinite(block.value) & np.isfinite(value) & np.isfinite(bar)
+        lost &= np.isfinite(value) & np.isfinite(bar)
         if lost.any():
             known = reference.settled.get((o, i), np.zeros(block.value.shape))
             unit = UNIT_ROUNDOFF * scene.magnitude(o, i)

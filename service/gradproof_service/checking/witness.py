@@ -66,8 +66,7 @@ def _one_input(
         directions = (
             units(n) if basis is None else representable(x, basis, along_of(scene, i, basis))
         )
-        expected = np.concatenate([reference.blocks[o, i].value for o in scene.outs]).T
-        expected_bar = np.concatenate([reference.blocks[o, i].bar for o in scene.outs]).T
+        expected, expected_bar = _of_input(scene, reference, i)
         if basis is not None:
             expected_bar = np.abs(directions) @ expected_bar + 2.0**-50 * np.abs(
                 directions
@@ -98,8 +97,9 @@ def _one_input(
         source = settle(scene, i, directions, expected, expected_bar, slopes, tau, said)
     if each:
         adopt(scene, reference, i, slopes, said.exact.get(i), tau)
-        expected = np.concatenate([reference.blocks[o, i].value for o in scene.outs]).T
-        expected_bar = np.concatenate([reference.blocks[o, i].bar for o in scene.outs]).T
+        expected, expected_bar = _of_input(scene, reference, i)
+    bar = slopes.bar + expected_bar
+    doubt = np.nan_to_num(slopes.doubt) if slopes.doubt.any() else None
     held: dict[int, Held] = {}
     said.looked[i] = Looked(
         each, directions, along, expected, slopes.value,
@@ -109,21 +109,29 @@ def _one_input(
     for o in scene.outs:
         part = slice(at, at + scene.size_out(o))
         at = part.stop
-        scale = scene.floor(o, i, expected[:, part].T, (slopes.bar + expected_bar)[:, part].T).T
         held[o] = compare(
             scene.pair(o, i, Source.REVERSE, source),
-            expected[:, part].T, slopes.value[:, part].T, (slopes.bar + expected_bar)[:, part].T,
-            doubt=np.nan_to_num(slopes.doubt[:, part].T), scale=scale.T, tau=tau,
+            expected[:, part].T, slopes.value[:, part].T, bar[:, part].T,
+            doubt=0.0 if doubt is None else doubt[:, part].T,
+            scale=scene.floor(o, i, expected[:, part].T, bar[:, part].T), tau=tau,
             shape=scene.block_shape(o, i) if each else None,
             entries_total=n * scene.size_out(o),
             directions=0 if every or groups is not None else len(directions),
-            reason=_reason(slopes.why[:, part], slopes.bar[:, part]),
+            reason=lambda part=part: _reason(slopes.why[:, part], slopes.bar[:, part]),
         )  # fmt: skip
         if groups is not None:
             held[o] = replace(held[o], comparison=groups.told(scene, o, i, held[o].comparison))
         said.comparisons.append(held[o].comparison)
     if each:
         fill_in(scene, reference, i, slopes)
+
+
+def _of_input(scene: Scene, reference: Reference, i: int) -> tuple[Array, Array]:
+    """The reference's blocks by input i side by side, (n, m), and their error bars."""
+    blocks = [reference.blocks[o, i] for o in scene.outs]
+    if len(blocks) == 1:
+        return blocks[0].value.T, blocks[0].bar.T
+    return np.concatenate([b.value for b in blocks]).T, np.concatenate([b.bar for b in blocks]).T
 
 
 def _differences(
