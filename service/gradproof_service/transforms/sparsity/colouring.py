@@ -3,6 +3,9 @@
 Linear in the entries. A stencil's columns repeat with a period, which is tried first and often needs no colour too many; otherwise
 columns of many entries choose first, ties broken by chance, all that do not touch each other in one vectorised round (Jones and
 Plassmann 1993, first fit).
+
+A symmetric matrix needs less: of an entry and its mirror image one must stand alone. Then columns of one colour may share a row
+whose own colour is lower (a star colouring, after Powell and Toint 1979 and Coleman and More 1984).
 """
 
 from __future__ import annotations
@@ -47,19 +50,41 @@ def colour(pattern: Pattern) -> Colours | None:
         repeated = _renumbered(np.where(used, np.arange(pattern.width) % period, -1))
         if period == longest:
             return repeated
-    greedy = _first_fit(pattern) if longest <= TOGETHER else _one_by_one(pattern)
+    greedy = _first_fit(pattern, False) if longest <= TOGETHER else _one_by_one(pattern, False)
     if repeated is not None and (greedy is None or greedy.count > repeated.count):
         return repeated
     return greedy
 
 
+def star(pattern: Pattern) -> Colours | None:
+    """Colours for a symmetric pattern with its diagonal, so that of each entry and its mirror image one is alone in its row.
+
+    Alone: no other column of the row has its colour. No two neighbours have one colour. None where more than `COLOURS` would be
+    needed.
+    """
+    longest = int(pattern.lengths.max(initial=0))
+    if longest > COLOURS:
+        return None
+    return _first_fit(pattern, True) if longest <= TOGETHER else _one_by_one(pattern, True)
+
+
+def alone(pattern: Pattern, colours: Array) -> Array:
+    """For each entry whether it is the only one of its colour in its row."""
+    key = _pairs(pattern, colours)
+    _, which, count = np.unique(key, return_inverse=True, return_counts=True)
+    return count[which] == 1
+
+
 def clashes(pattern: Pattern, colours: Array) -> int:
     """How many entries share their row with another of the same colour."""
-    key = (
-        pattern.row_of.astype(np.int64) * (int(colours.max(initial=0)) + 1)
-        + colours[pattern.columns]
-    )
+    key = _pairs(pattern, colours)
     return len(key) - len(np.unique(key))
+
+
+def _pairs(pattern: Pattern, colours: Array) -> Array:
+    """A number for each entry's row and colour."""
+    count = int(colours.max(initial=0)) + 1
+    return pattern.row_of.astype(np.int64) * count + colours[pattern.columns]
 
 
 def _period(pattern: Pattern, longest: int) -> int | None:
@@ -79,7 +104,7 @@ def _period(pattern: Pattern, longest: int) -> int | None:
     return None
 
 
-def _first_fit(pattern: Pattern) -> Colours | None:
+def _first_fit(pattern: Pattern, symmetric: bool) -> Colours | None:
     by_column = pattern.transposed
     degree = by_column.lengths
     chance = np.random.default_rng(0).permutation(pattern.width)
@@ -94,15 +119,18 @@ def _first_fit(pattern: Pattern) -> Colours | None:
         lost = np.zeros(pattern.width, dtype=bool)
         lost[columns[best[rows] != priority[columns]]] = True
         wins = ~lost[columns]
-        taken = _give(colours, taken, rows[wins], columns[wins])
+        taken = _give(colours, taken, rows[wins], columns[wins], symmetric)
         if taken.shape[1] * 64 > COLOURS:
             return None
         rows, columns = rows[~wins], columns[~wins]
     return Colours(colours, int(colours.max(initial=-1)) + 1)
 
 
-def _give(colours: Array, taken: Array, rows: Array, columns: Array) -> Array:
-    """The first free colour to each of some columns that share no row; the colours taken by each row after that."""
+def _give(colours: Array, taken: Array, rows: Array, columns: Array, symmetric: bool) -> Array:
+    """The first free colour to each of some columns that share no row; the colours taken by each row after that.
+
+    With `symmetric` a row that has a colour itself keeps only those up to its own: the higher ones may be there again.
+    """
     starts = np.flatnonzero(np.concatenate(([True], columns[1:] != columns[:-1])))
     for word in range(COLOURS // 64 + 1):
         if word == taken.shape[1]:
@@ -114,7 +142,13 @@ def _give(colours: Array, taken: Array, rows: Array, columns: Array) -> Array:
         colours[chosen] = 64 * word + np.log2(lowest[fits].astype(np.float64)).astype(np.int64)
         lengths = np.diff(np.append(starts, len(rows)))
         entry = np.repeat(fits, lengths)
-        taken[rows[entry], word] |= np.repeat(lowest, lengths)[entry]
+        there, given = rows[entry], np.repeat(lowest, lengths)[entry]
+        if symmetric:
+            own = colours[there]
+            given[(own >= 0) & (own < colours[columns[entry]])] = 0
+            taken[chosen, word] &= 2 * lowest[fits] - 1
+            taken[chosen, word + 1 :] = 0
+        taken[there, word] |= given
         if fits.all():
             break
         rows, columns = rows[~entry], columns[~entry]
@@ -122,7 +156,7 @@ def _give(colours: Array, taken: Array, rows: Array, columns: Array) -> Array:
     return taken
 
 
-def _one_by_one(pattern: Pattern) -> Colours | None:
+def _one_by_one(pattern: Pattern, symmetric: bool) -> Colours | None:
     """First fit, column after column, those of many entries first: for long rows, where few columns can choose at once."""
     by_column = pattern.transposed
     order = np.argsort(-by_column.lengths, kind="stable")
@@ -143,6 +177,11 @@ def _one_by_one(pattern: Pattern) -> Colours | None:
             lowest = int(free[word]) & -int(free[word])
             bit = lowest.bit_length() - 1
         colours[c] = 64 * word + bit
+        if symmetric:
+            own = colours[mine]
+            mine = mine[(own < 0) | (own >= colours[c])]
+            taken[c, word] &= np.uint64((2 << bit) - 1)
+            taken[c, word + 1 :] = 0
         taken[mine, word] |= np.uint64(1 << bit)
     return Colours(colours, int(colours.max(initial=-1)) + 1)
 

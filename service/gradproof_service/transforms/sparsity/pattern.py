@@ -69,16 +69,26 @@ class Pattern:
         low, high = self.starts[first], self.starts[stop]
         return Pattern(self.starts[first : stop + 1] - low, self.columns[low:high], self.width)
 
+    def with_entries(self, held: Array) -> Pattern:
+        """Only the entries that are held, rows and columns as they were."""
+        starts = np.concatenate(([0], np.cumsum(held)))[self.starts]
+        return Pattern(starts, self.columns[held], self.width)
+
     def columns_between(self, first: int, stop: int) -> tuple[Pattern, Array]:
         """Some consecutive columns, renumbered from zero, and which entries those are."""
         held = (self.columns >= first) & (self.columns < stop)
-        starts = np.concatenate(([0], np.cumsum(held)))[self.starts]
-        return Pattern(starts, self.columns[held] - first, stop - first), np.flatnonzero(held)
+        part = self.with_entries(held)
+        return Pattern(part.starts, part.columns - first, stop - first), np.flatnonzero(held)
 
 
 def empty(rows: int, width: int) -> Pattern:
     """No entries."""
     return Pattern(np.zeros(rows + 1, np.int32), np.zeros(0, np.int32), width)
+
+
+def identity(held: Array) -> Pattern:
+    """The diagonal, where it is held."""
+    return single(np.where(held, np.arange(len(held)), -1), len(held))
 
 
 def single(columns: Array, width: int) -> Pattern:

@@ -85,6 +85,40 @@ def arrow(xp: Any, x: Any, t: Any) -> Any:
     return xp.sum(xp.sin(x) * t + x * x * x, axes=(-1,), keepdims=False) + t * t
 
 
+def poisson(xp: Any, u: Any) -> Any:
+    """Seven neighbours in space inside zero borders, all of them with constant coefficients."""
+    n, m, k = u.shape
+    p = xp.pad(u, pad_width=(1,) * 6)
+    total = -6.0 * u
+    for axis in range(3):
+        for side in (0, 2):
+            starts = tuple(side if a == axis else 1 for a in range(3))
+            total = total + xp.slice(
+                p, starts=starts, stops=(starts[0] + n, starts[1] + m, starts[2] + k)
+            )
+    return total
+
+
+def advection(xp: Any, u: Any, v: Any) -> Any:
+    """Upwind differences of a field on a square, carried by a speed for each row: products of both, with kinks."""
+    n, m = u.shape
+    speed = xp.maximum(xp.sin(xp.reshape(v, shape=(n, 1))), 0.25)
+    left, right = (xp.slice(u, starts=(0, k), stops=(n, m - 1 + k)) for k in (0, 1))
+    return speed * (xp.square(right) - xp.square(left))
+
+
+def backwards(xp: Any, u: Any) -> Any:
+    """Each row against the one at the other end, two outputs of a place side by side."""
+    turned = xp.flip(u, axes=(0,))
+    return xp.stack(u * turned, xp.exp(u) - turned, axis=-1)
+
+
+def edges(xp: Any, x: Any, i: Any, j: Any) -> Any:
+    """A sum over pairs of points: its Hessian has an entry for each pair."""
+    a, b = xp.take(x, i, axis=0), xp.take(x, j, axis=0)
+    return xp.sum(xp.sin(a * b) + a * a, axes=(-1,), keepdims=False)
+
+
 def numbers(*shape: int, rng_seed: int = 0) -> Array:
     """Values in [0.5, 1.5]."""
     return np.random.default_rng(rng_seed).uniform(0.5, 1.5, shape)
@@ -101,6 +135,12 @@ def stencils() -> dict[str, tuple[Graph, list[Array], tuple[int, ...]]]:
         "ring of three": (*graph_of(ring, u=numbers(3)), (0,)),
         "ring of two": (*graph_of(ring, u=numbers(2)), (0,)),
         "fluxes": (*graph_of(fluxes, u=numbers(9)), (0,)),
+        "poisson": (*graph_of(poisson, u=numbers(3, 4, 5)), (0,)),
+        "poisson in long rows": (*graph_of(poisson, u=numbers(5, 4, 40)), (0,)),
+        "bratu in long rows": (*graph_of(bratu, u=numbers(24, 30), rate=0.3), (0,)),
+        "advection": (*graph_of(advection, u=numbers(20, 18), v=numbers(20)), (0, 1)),
+        "advection by speed": (*graph_of(advection, u=numbers(3, 18), v=numbers(3)), (1,)),
+        "backwards": (*graph_of(backwards, u=numbers(40)), (0,)),
         "borders": (*graph_of(borders, u=numbers(7)), (0,)),
         "observations": (
             *graph_of(

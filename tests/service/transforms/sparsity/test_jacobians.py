@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from gradproof_service.arrays import Array
 from gradproof_service.graph.graph import Graph
-from gradproof_service.transforms.jacobian import hessian, jacobian
+from gradproof_service.transforms.jacobian import gradient_graph, hessian, jacobian
 from gradproof_service.transforms.sparsity import jacobians
+from gradproof_service.transforms.sparsity import local as local_road
+from gradproof_service.transforms.sparsity.colouring import colour
 from gradproof_service.transforms.sparsity.jacobians import (
+    Plan,
     prepared,
     sparse_hessian,
     sparse_jacobian,
@@ -27,6 +30,7 @@ from tests.service.transforms.sparsity.programs import (
     bratu,
     burgers,
     drawn,
+    edges,
     numbers,
     rosenbrock,
     stencils,
@@ -143,6 +147,36 @@ def test_hessian_of_an_arrow() -> None:
             np.testing.assert_allclose(
                 part.matrix().toarray().reshape(full.shape), full, rtol=1e-12
             )
+
+
+def test_hessian_of_pairs() -> None:
+    """Pairs at random, a few points in many of them: products are shared by the symmetry, and the Hessian is the dense one."""
+    rng = np.random.default_rng(3)
+    i, j = rng.integers(0, 60, 150), np.minimum(rng.integers(0, 60, 150), rng.integers(0, 60, 150))
+    graph, xs = graph_of(edges, x=numbers(60), i=i, j=j)
+    ((found,),) = sparse_hessian(graph, xs, (0,))
+    np.testing.assert_allclose(
+        found.matrix().toarray(), hessian(graph, xs, (0,))[0][0], rtol=1e-12, atol=1e-12
+    )
+    (plan,) = (
+        p for g in (gradient_graph(graph, (0,)),) for p in g.plans.values() if isinstance(p, Plan)
+    )
+    assert plan.coloured is not None
+    columns = colour(plan.coloured.pattern)
+    assert columns is not None
+    assert plan.coloured.compression.seeds < columns.count
+
+
+@pytest.mark.parametrize("block", [1, 7, 64])
+@pytest.mark.parametrize("name", STENCILS)
+def test_blocks_of_any_size_give_the_same_bits(
+    name: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many lanes run together changes no bit."""
+    graph, xs, wrt = STENCILS[name]
+    whole = local_road.local(graph, wrt, 0, xs).entries(xs)
+    monkeypatch.setattr(local_road, "BLOCK", block)
+    assert local_road.local(graph, wrt, 0, xs).entries(xs).tobytes() == whole.tobytes()
 
 
 def test_float32_stays_float32() -> None:
