@@ -11,13 +11,14 @@ from gradproof._errors import RequestError
 from gradproof._subject import Source, chosen
 from gradproof._subject import prepare as subject_of
 
-Kind = Literal["value", "value_and_gradient", "jacobian"]
+Kind = Literal["value", "value_and_gradient", "jacobian", "hessian", "hvp"]
 
 
 class Prepared:
     """A function made ready at the shapes and dtypes of one point; call it with arrays of the same.
 
-    `inputs` are the arrays that a call takes, by name in order, `wrt` those it differentiates by.
+    `inputs` are the arrays that a call takes, by name in order, `wrt` those it differentiates by; an hvp
+    takes a tangent of each of these behind them.
     Calls from several threads at once are fine. Every call returns arrays of its own.
     """
 
@@ -32,7 +33,9 @@ class Prepared:
         self._run = run
 
     def __call__(self, *arrays: Any) -> Any:
-        """The outputs; outputs and gradients; or Jacobians: one array, or a tuple where there are several.
+        """The outputs; outputs and gradients; Jacobians or Hessians; or Hessian times tangents.
+
+        One array, or a tuple where there are several.
 
         Raises `RequestError` when an array has another shape or a dtype that would lose digits.
         """
@@ -46,6 +49,8 @@ class Prepared:
             n = len(self.outputs)
             return _one_or_all(found[:n]), _one_or_all(found[n:])
         n = len(self.wrt)
+        if self.kind == "hvp":
+            return _one_or_all(found[n:])
         rows = [_one_or_all(found[i : i + n]) for i in range(0, len(found), n)]
         return _one_or_all(rows)
 
@@ -57,7 +62,7 @@ def prepare(
     f: Source, *, at: Any, kind: Kind = "value_and_gradient",
     wrt: str | Sequence[str] | None = None, threads: int = 1,
 ) -> Prepared:  # fmt: skip
-    """f made ready to be asked many times: its value, value and gradient, or dense Jacobian.
+    """f made ready to be asked many times: its value, value and gradient, dense Jacobian or Hessian, or hvp.
 
     The function is recorded once at `at`, which fixes shapes and dtypes. Long elementwise stretches run on
     up to `threads` threads, with the same bits on any number. Raises `TargetError` when f cannot be
@@ -69,7 +74,9 @@ def prepare(
     point = dict(zip(names, subject.arguments.values, strict=True))
     wanted = chosen(names, wrt, "wrt")
     run, by = warm(program.message, point, kind, wanted, threads)
-    return Prepared(run, names, tuple(names[i] for i in by), tuple(program.outputs), kind)
+    by_names = tuple(names[i] for i in by)
+    tangents = tuple(f"{name}_dot" for name in by_names) if kind == "hvp" else ()
+    return Prepared(run, (*names, *tangents), by_names, tuple(program.outputs), kind)
 
 
 def _one_or_all(values: list[Any]) -> Any:

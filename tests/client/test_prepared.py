@@ -47,6 +47,27 @@ def test_jacobians_and_values() -> None:
     np.testing.assert_array_equal(gp.prepare(layer, at=(X, W), kind="value")(X, W), layer(X, W))
 
 
+def test_hessians_and_their_products() -> None:
+    """Equal to `gp.hessian` and `gp.hvp` at each point, by one input and by several."""
+    hessian = gp.prepare(loss, at=(X, W), kind="hessian", wrt="x")
+    product = gp.prepare(loss, at=(X, W), kind="hvp", wrt="x")
+    assert (hessian.wrt, product.inputs) == (("x",), ("x", "w", "x_dot"))
+    for scale in (1.0, -2.0, 0.5):
+        expected = gp.hessian(loss, at=(scale * X, W), wrt="x")
+        np.testing.assert_allclose(hessian(scale * X, W), expected, rtol=1e-12, atol=1e-14)
+        found = product(scale * X, W, X)
+        np.testing.assert_allclose(found, expected @ X, rtol=1e-12, atol=1e-14)
+    blocks = gp.prepare(loss, at=(X, W), kind="hessian")(X, W)
+    assert [[b.shape for b in row] for row in blocks] == [
+        [(5, 5), (5, 3, 5)],
+        [(3, 5, 5), (3, 5, 3, 5)],
+    ]
+    by_both = gp.prepare(loss, at=(X, W), kind="hvp")(X, W, X, W)
+    for row, product_of in zip(blocks, by_both, strict=True):
+        along = np.tensordot(row[0], X, 1) + np.tensordot(row[1], W, 2)
+        np.testing.assert_allclose(product_of, along, rtol=1e-11, atol=1e-13)
+
+
 def test_an_expression_runs_on_numbers() -> None:
     """x^3 + 2 x at 3: 33 and 29."""
     value, slope = gp.prepare("x**3 + 2*x", at={"x": 3.0})(3.0)
@@ -57,6 +78,8 @@ def test_what_cannot_be_prepared_says_why() -> None:
     """A vector has no gradient, another shape needs another preparation, a black box has no program."""
     with pytest.raises(RequestError, match="a gradient is of one number"):
         gp.prepare(layer, at=(X, W))
+    with pytest.raises(RequestError, match="a hessian is of one number"):
+        gp.prepare(layer, at=(X, W), kind="hessian")
     ready = gp.prepare(loss, at=(X, W))
     with pytest.raises(RequestError, match=r"input 'x' has shape \(4,\), expected \(5,\)"):
         ready(X[:4], W)

@@ -19,7 +19,9 @@ from gradproof_service.transforms.prepared_jacobian import PreparedJacobian
 from gradproof_service.transforms.prepared_sweep import PreparedSweep
 from gradproof_service.wire.decode import decode_program
 
-WarmKind = Literal["value", "value_and_gradient", "jacobian"]
+WarmKind = Literal["value", "value_and_gradient", "jacobian", "hessian", "hvp"]
+OF_A_NUMBER = ("value_and_gradient", "hessian", "hvp")
+"""Kinds that only a function of one number has."""
 
 
 def warm(
@@ -32,7 +34,7 @@ def warm(
     """The plan, and the positions of the inputs it differentiates by.
 
     `point` gives the inputs' types; `wrt` their names, all floats by default. Raises `Fault` for a
-    program that does not type there, and for a gradient of more than one number.
+    program that does not type there, and for a gradient or Hessian of more than one number.
     """
     program = REMEMBERED.program(
         message, None, DEFAULT_LIMITS, False, lambda: decode_program(message)
@@ -45,10 +47,11 @@ def warm(
         raise Fault(FaultKind.INVALID, f"program: {findings[0].message}", field_path="program")
     inputs = chosen(wrt, graph.inputs, graph.input_types, "input", "wrt")
     shape = graph.output_types[0].shape
-    if kind == "value_and_gradient" and graph.output_types[0].size != 1:
+    if kind in OF_A_NUMBER and graph.output_types[0].size != 1:
         raise Fault(
             FaultKind.INVALID,
-            f"kind: a gradient is of one number, the output has shape {shape}; prepare a jacobian",
+            f"kind: a {'gradient' if kind == 'value_and_gradient' else kind} is of one number, the output "
+            f"has shape {shape}; prepare a jacobian",
             field_path="kind",
         )
     return prepare(graph, wrt=inputs, kind=kind, threads=threads), inputs

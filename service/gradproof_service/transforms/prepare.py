@@ -28,6 +28,7 @@ from gradproof_service.transforms.scalar.code import LINES
 from gradproof_service.transforms.scalar.sweep import NotScalar, Sweep
 
 Kind = Literal["value", "gradient", "value_and_gradient", "jvp", "vjp", "hvp"]
+Matrices = Literal["jacobian", "hessian"]
 
 
 @overload
@@ -38,25 +39,26 @@ def prepare(
 @overload
 def prepare(
     graph: Graph, *, wrt: Sequence[int] | None = None, outs: Sequence[int] | None = None,
-    kind: Literal["jacobian"], threads: int = 1, budget_bytes: int | None = None,
+    kind: Matrices, threads: int = 1, budget_bytes: int | None = None,
 ) -> PreparedJacobian: ...  # fmt: skip
 def prepare(
     graph: Graph,
     *,
     wrt: Sequence[int] | None = None,
     outs: Sequence[int] | None = None,
-    kind: Kind | Literal["jacobian"] = "value_and_gradient",
+    kind: Kind | Matrices = "value_and_gradient",
     threads: int = 1,
     budget_bytes: int | None = None,
 ) -> Prepared | PreparedJacobian | PreparedSweep:
     """A graph's values or derivatives made ready for many calls; remembered on the graph.
 
     `wrt` are input positions (all floats by default), `outs` output positions (all floats; the first
-    one for gradients and hvp). Results by kind: "value": outputs; "gradient": one array an input;
+    one for gradients, hvp and Hessians). Results by kind: "value": outputs; "gradient": one array an input;
     "value_and_gradient": outputs, then gradients; "jvp" takes tangents of `wrt` behind the inputs and
     returns outputs, then tangents; "vjp" takes cotangents of `outs` and returns outputs, then
     cotangents; "hvp" takes tangents and returns gradients, then Hessian times tangents; "jacobian"
-    returns one array of shape `(*output.shape, *input.shape)` for each output and input.
+    returns one array of shape `(*output.shape, *input.shape)` for each output and input, "hessian" one of
+    shape `(*a.shape, *b.shape)` for each two of `wrt`.
 
     `budget_bytes`: the most that a gradient's or a vjp's plan may hold at once, inputs and results included;
     forward values are computed a second time where keeping them would take more, with the same bits
@@ -76,6 +78,9 @@ def prepare(
             found = Prepared(_within(graph, inputs, outputs, kind, budget_bytes), threads)
         elif kind == "jacobian":
             found = PreparedJacobian(graph, inputs, outputs, threads=threads)
+        elif kind == "hessian":
+            slopes = gradient_graph(graph, inputs, outputs[0])
+            found = PreparedJacobian(slopes, inputs, range(len(inputs)), "forward", threads)
         else:
             found = _swept(graph, inputs, outputs, kind, threads) or Prepared(
                 _derived(graph, inputs, outputs, kind), threads
@@ -116,7 +121,7 @@ def _derived(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...], kind: Ki
 
 
 def _within(
-    graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...], kind: Kind | Literal["jacobian"],
+    graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...], kind: Kind | Matrices,
     budget_bytes: int,
 ) -> Graph:  # fmt: skip
     """The derivative graph of least work whose plan stays within the budget."""

@@ -7,7 +7,17 @@ from importlib import import_module
 
 from tests.bench.tasks.model import Task
 
-FAMILIES = ("chain", "scalar", "network", "mixture", "dense", "checks", "sparse", "bundle")
+FAMILIES = (
+    "chain",
+    "scalar",
+    "network",
+    "mixture",
+    "dense",
+    "second",
+    "checks",
+    "sparse",
+    "bundle",
+)
 
 
 def tasks() -> Iterator[Task]:
