@@ -14,7 +14,6 @@ and blocks of an array what the whole gives.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from math import pi
 from typing import Any, Final
@@ -25,27 +24,16 @@ from gradproof_service.arrays import F64, Array
 from gradproof_service.ops.elementwise import float_result
 from gradproof_service.ops.record import Site
 
-Chunk = Callable[[Array, Array, int], None]
-"""`(x, y, size)`: y = f(x) on vectors of this length."""
+Chunk = Callable[[Array, Array, list[Array]], None]
+"""`(x, y, room)`: y = f(x) on vectors, with scratch vectors of their length."""
 
 LONG: Final = 768
 """Elements from which the detour of so many calls pays."""
 FAR: Final = 1e6
 _HALF, _ONE, _HALF_PI, _HALF_PI_TAIL = map(np.asarray, (0.5, 1.0, pi / 2, 6.123233995736766e-17))
 """Arrays, which a call takes up faster than numbers; the last is pi/2 minus the double nearest to it."""
-_CHUNK: Final = 16384
-
-
-class _Room(threading.local):
-    """Scratch of one thread, made at its first long array; each vector starts at a cache line."""
-
-    def __init__(self) -> None:
-        raw = np.empty((3, _CHUNK + 8))
-        start = -raw.ctypes.data % 64 // 8
-        self.d, self.e, self.c = raw[:, start : start + _CHUNK]
-
-
-_room: Final = _Room()
+_CHUNK: Final = 12_288
+"""Elements computed at a time; scratch of 96 KiB comes from memory at hand, of 128 from the system, page by page."""
 
 
 def _has_fast_tangent() -> bool:
@@ -112,14 +100,18 @@ def _in_chunks(f: Chunk, out: Array, x: Array) -> None:
     if x.ndim != 1:
         x, out = x.reshape(-1), out.reshape(-1)
     count = x.size
-    for start in range(0, count, _CHUNK):
-        size = min(_CHUNK, count - start)
-        a, y = (x, out) if size == count else (x[start : start + size], out[start : start + size])
-        f(a, y, size)
+    size = -(-count // max(1, -(-count // _CHUNK)))
+    room = [np.empty(size) for _ in range(3 if f is _cosine else 1)]
+    if size == count:
+        f(x, out, room)
+        return
+    for start in range(0, count, size):
+        part = x[start : start + size]
+        f(part, out[start : start + size], [row[: part.size] for row in room])
 
 
-def _sine(x: Array, y: Array, size: int) -> None:
-    d = _room.d[:size]
+def _sine(x: Array, y: Array, room: list[Array]) -> None:
+    d = room[0]
     np.multiply(x, _HALF, y)
     np.tan(y, y)
     np.square(y, d)
@@ -128,8 +120,8 @@ def _sine(x: Array, y: Array, size: int) -> None:
     np.divide(y, d, y)
 
 
-def _cosine(x: Array, y: Array, size: int) -> None:
-    c, d, e = _room.c[:size], _room.d[:size], _room.e[:size]
+def _cosine(x: Array, y: Array, room: list[Array]) -> None:
+    c, d, e = room
     np.add(x, _HALF_PI, y)
     np.subtract(y, x, e)
     np.subtract(_HALF_PI, e, e)

@@ -85,6 +85,13 @@ def test_the_bits_are_those_of_any_cut_and_layout(name: str) -> None:
         assert np.array_equal(planned, whole + np.square(x))
 
 
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_a_batch_of_nothing_gives_nothing(name: str) -> None:
+    """No rows in, no rows out."""
+    graph, _ = graph_of(lambda xp, v: xp.apply(name, v), x=np.ones(LONG))
+    assert evaluate(graph, [np.empty((0, LONG))])[0].shape == (0, LONG)
+
+
 def test_short_arrays_and_float32_stay_with_numpy() -> None:
     """Below the length, and where NumPy is fast already."""
     for x in (np.ones(LONG - 1), np.ones(LONG, np.float32)):
