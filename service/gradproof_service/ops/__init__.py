@@ -26,7 +26,7 @@ def _load() -> dict[str, Op]:
         for record in import_module(f"{__name__}.{family}").RECORDS:
             if record.name in ops:
                 raise ValueError(f"two records are called {record.name!r}")
-            ops[record.name] = replace(record, family=family, sites={})
+            ops[record.name] = replace(record, family=family)
     return ops
 
 

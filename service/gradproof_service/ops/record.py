@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeGuard, cast
 import numpy as np
 
 from gradproof_service.arrays import Array, Frozen, Shape, Type
+from gradproof_service.ops.interned import Interned
 
 Attrs = Mapping[str, Any]
 """Attribute values: bool, int, float, str, tuples of them, numpy dtypes, functions."""
@@ -72,7 +73,7 @@ class Site:
     `pieces` is the transforms' memory of what the op's rules emit here.
     """
 
-    __slots__ = ("attrs", "ins", "op", "outs", "pieces")
+    __slots__ = ("__weakref__", "attrs", "ins", "op", "outs", "pieces")
 
     def __init__(self, op: Op, attrs: Attrs, ins: tuple[Type, ...], outs: tuple[Type, ...]) -> None:
         self.op = op
@@ -233,7 +234,7 @@ class Op:
     source: str = "calculus"
     family: str = ""
     since: int = 1
-    sites: dict[Any, Site] = field(default_factory=dict[Any, Site], repr=False)
+    sites: Interned = field(default_factory=Interned, init=False, repr=False)
 
     def ulps_at(self, site: Site) -> float:
         """`ulps` of the kernel that serves this application."""
@@ -253,13 +254,8 @@ class Op:
         if self.batching == "run":  # its attributes hold whole functions: never remembered here
             return self._new_site(dict(attrs), ins)
         key = (attrs_key(attrs), ins)
-        found = self.sites.get(key)
-        if found is None:
-            found = self._new_site(dict(attrs), ins)
-            if len(self.sites) >= 4096:  # what a server has seen must not grow without bound
-                self.sites.clear()
-            self.sites[key] = found
-        return found
+        found = self.sites.recent.get(key)
+        return found or self.sites.get(key, lambda: self._new_site(dict(attrs), ins))
 
     def _new_site(self, given: dict[str, Any], ins: tuple[Type, ...]) -> Site:
         low, high = self.arity

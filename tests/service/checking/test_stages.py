@@ -136,7 +136,7 @@ def test_a_wrong_rule_is_seen(f: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def slanted(xp: Any, s: Any, xs: Any, ys: Any, d: Any) -> Any:
         return d * (1 - ys[0] * ys[0] * 1.01) if name == "tanh" else d * xp.cos(xs[0]) * 1.01
 
-    monkeypatch.setitem(OPS, name, replace(right, sites={}, jvp=(slanted,), vjp=(slanted,)))
+    monkeypatch.setitem(OPS, name, replace(right, jvp=(slanted,), vjp=(slanted,)))
     n = 11 if f is layers else 1000
     report = checked(graph_of(f, (n,)), RNG.standard_normal(n))
     assert report.verdict is Verdict.DISAGREES
@@ -150,10 +150,8 @@ def test_a_record_that_lies_about_its_elements_is_not_believed(
 ) -> None:
     """An op said to be linear that is not, and one said to act on each element that does not."""
     product = OPS["matmul"].kernel
-    bent = replace(OPS["matmul"], sites={}, kernel=lambda s, a, b: np.tanh(product(s, a, b)))
-    rolled = replace(
-        OPS["sin"], sites={}, kernel=lambda s, x: np.sin(x) + np.roll(x, 1, -1), ufunc=None
-    )
+    bent = replace(OPS["matmul"], kernel=lambda s, a, b: np.tanh(product(s, a, b)))
+    rolled = replace(OPS["sin"], kernel=lambda s, x: np.sin(x) + np.roll(x, 1, -1), ufunc=None)
     for name, lying, f, n in (("matmul", bent, layers, 11), ("sin", rolled, apart, 30)):
         with monkeypatch.context() as patch:
             patch.setitem(OPS, name, lying)

@@ -88,14 +88,14 @@ def planted(op: Op, fault: str, side: str, operand: int) -> Op:
     elif op.vjp_all is not None and side == "vjp":
         wrong_all["vjp_all"] = _flow(op.vjp_all, make, side, operand)
     if wrong_all:
-        return replace(op, sites={}, **wrong_all)
+        return replace(op, **wrong_all)
     find = op.jvp_rule if side == "jvp" else op.vjp_rule
 
     def pick(i: int) -> Any:
         rule = find(i)
         return _single(rule, make, side, i) if i == operand and rule is not None else rule
 
-    return replace(op, sites={}, **{side: pick})
+    return replace(op, **{side: pick})
 
 
 def _single(rule: Any, make: Fault, side: str, operand: int) -> Any:

@@ -18,7 +18,7 @@ from tests.service.ops.points import NAMES, cases, operands
 
 def _conjugated(op: Op) -> Op:
     """A kernel that is not holomorphic: it conjugates what it is given."""
-    return replace(op, sites={}, kernel=lambda s, *xs: op.kernel(s, *map(np.conj, xs)))
+    return replace(op, kernel=lambda s, *xs: op.kernel(s, *map(np.conj, xs)))
 
 
 def _shuffling(op: Op) -> Op:
@@ -28,12 +28,12 @@ def _shuffling(op: Op) -> Op:
         out = op.kernel(s, *xs)
         return out[::-1] if np.ndim(out) > s.out.rank else out
 
-    return replace(op, sites={}, kernel=kernel)
+    return replace(op, kernel=kernel)
 
 
 def _widening(op: Op) -> Op:
     """A kernel that computes in float64 whatever it is given."""
-    return replace(op, sites={}, kernel=lambda s, *xs: op.kernel(s, *xs).astype(np.float64))
+    return replace(op, kernel=lambda s, *xs: op.kernel(s, *xs).astype(np.float64))
 
 
 def _scribbling(op: Op) -> Op:
@@ -43,7 +43,7 @@ def _scribbling(op: Op) -> Op:
         np.multiply(xs[0], 2, out=xs[0])
         return op.kernel(s, *xs)
 
-    return replace(op, sites={}, kernel=kernel)
+    return replace(op, kernel=kernel)
 
 
 def _quadratic(op: Op) -> Op:
@@ -55,12 +55,12 @@ def _quadratic(op: Op) -> Op:
             lambda xp, s, xs, ys, d: rule(xp, s, xs, ys, d) * d if len(s.outs) == 1 else None
         )
 
-    return replace(op, sites={}, jvp=find)
+    return replace(op, jvp=find)
 
 
 def _declared_linear(op: Op) -> Op:
     """A record that calls its first operand linear."""
-    return replace(op, sites={}, linear=(0,))
+    return replace(op, linear=(0,))
 
 
 def everywhere(law: Callable[[Case], None], name: str, spoil: Callable[[Op], Op]) -> None:

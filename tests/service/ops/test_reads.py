@@ -105,5 +105,5 @@ def _less(s: Site, i: int, x: Array, xs: Any) -> Any:
 )
 def test_a_wrong_structure_is_caught(name: str) -> None:
     """A record that leaves an element out does not pass."""
-    op = replace(OPS[name], reads=_less, sites={})
+    op = replace(OPS[name], reads=_less)
     assert any(overlooked(op, rng_seed, at_point=False) for rng_seed in range(40))
