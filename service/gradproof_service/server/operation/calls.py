@@ -19,6 +19,11 @@ REQUEST_ID: Final = "x-request-id"
 QUIET: Final = ("/grpc.health.v1.Health/",)
 """Methods that probes call again and again: what went well is measured but not told."""
 FAILED: Final = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
+BUCKETS: Final = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    120.0, 300.0, 600.0,
+)  # fmt: skip
+"""Bounds of histograms of times, seconds."""
 _CODES: Final[dict[object, str]] = {
     key: code.name for code in grpc.StatusCode for key in (code, code.value[0])
 }
@@ -76,7 +81,7 @@ class CallLog:
             raise
         finally:
             STORY.reset(token)
-            code = "CANCELLED" if gone else _code(context)
+            code = "CANCELLED" if gone else code_of(context)
             seen = Seen(method.lstrip("/"), code, time.perf_counter() - start)
             for meter in self._meters:
                 meter.end(seen)
@@ -109,5 +114,6 @@ def _request_id(context: Context) -> str:
     return secrets.token_hex(8)
 
 
-def _code(context: Context) -> str:
+def code_of(context: Context) -> str:
+    """The name of the status that a call has so far."""
     return _CODES.get(context.code(), "OK")

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Final
+from typing import Any
 
 from gradproof_service.server.address import Address, AddressError
 from gradproof_service.server.blobs import BlobStore
-from gradproof_service.server.operation.calls import Seen
+from gradproof_service.server.operation.calls import BUCKETS, Seen
 from gradproof_service.server.workers.pool import Pool
-
-BUCKETS: Final = (
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-    120.0, 300.0, 600.0,
-)  # fmt: skip
-"""Seconds."""
 
 
 class PrometheusMeter:

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import Any
 
 from gradproof_service import __version__
-from gradproof_service.server.operation.calls import Seen
+from gradproof_service.server.operation.calls import BUCKETS, Seen, code_of
 
 Context = Any
 
@@ -26,7 +26,10 @@ class TelemetryMeter:
         self._extract: Any = propagate.extract
         self._tracer: Any = trace.get_tracer("gradproof", __version__)
         self._duration: Any = metrics.get_meter("gradproof", __version__).create_histogram(
-            "rpc.server.call.duration", unit="s", description="Duration of calls."
+            "rpc.server.call.duration",
+            unit="s",
+            description="Duration of calls.",
+            explicit_bucket_boundaries_advisory=BUCKETS,
         )
 
     @contextlib.contextmanager
@@ -41,8 +44,16 @@ class TelemetryMeter:
             attributes={"rpc.system.name": "grpc", "rpc.method": name},
             record_exception=False,
             set_status_on_exception=True,
-        ):
-            yield
+        ) as span:
+            code = "CANCELLED"
+            try:
+                yield
+                code = code_of(context)
+            except Exception:
+                code = code_of(context)
+                raise
+            finally:
+                span.set_attribute("rpc.response.status_code", code)
 
     def end(self, seen: Seen) -> None:
         """Records the call's time."""

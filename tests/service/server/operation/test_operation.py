@@ -132,7 +132,11 @@ def test_telemetry_follows_the_conventions(server: ServerThread, telemetry: Any)
 
     until(lambda: bool(mine()))
     assert [(s.name, s.kind) for s in mine()] == [(CHECK, trace.SpanKind.SERVER)]
-    assert mine()[0].attributes["rpc.system.name"] == "grpc"
+    assert mine()[0].attributes == {
+        "rpc.system.name": "grpc",
+        "rpc.method": CHECK,
+        "rpc.response.status_code": "OK",
+    }
 
     def told() -> set[tuple[Any, Any]]:
         scopes = reader.get_metrics_data().resource_metrics[0].scope_metrics
