@@ -1,12 +1,13 @@
 """The catalogue: every finding by code, and the search of a graph for all of them at once.
 
-A search is one pass over the nodes: each detector is shown the nodes of its own ops only.
+Each detector is shown the nodes of its own ops only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, Final
 
 from gradproof_service.diagnostic import NOWHERE, Fault, FaultKind, Finding, Severity
@@ -43,19 +44,6 @@ EACH: Final = 10
 _RANK: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
-def _by_op(which: str) -> dict[str, list[Rule]]:
-    found: dict[str, list[Rule]] = {}
-    for rule in FINDINGS.values():
-        if getattr(rule, which) is not None:
-            for op in rule.ops:
-                found.setdefault(op, []).append(rule)
-    return found
-
-
-_LOOKS: Final = _by_op("look")
-_SEES: Final = _by_op("see")
-
-
 def static_findings(graph: Graph) -> list[Finding]:
     """What the typed graph alone shows, in the functions that it calls too; all only possible.
 
@@ -69,9 +57,7 @@ def static_findings(graph: Graph) -> list[Finding]:
 
 def _static_findings(graph: Graph) -> list[Finding]:
     look = look_of(graph)
-    found = _over_nodes(
-        look, _LOOKS, lambda rule, k: rule.look and rule.look(look, k), confirmed=False
-    )
+    found = _over_nodes(look, lambda rule: rule.look and partial(rule.look, look), confirmed=False)
     for rule in FINDINGS.values():
         if rule.survey is not None:
             found += _made(rule, rule.survey(look), graph, confirmed=False)
@@ -79,8 +65,7 @@ def _static_findings(graph: Graph) -> list[Finding]:
         inner = look_of(called)
         found += _over_nodes(
             inner,
-            _LOOKS,
-            lambda rule, k, inner=inner: rule.look and rule.look(inner, k),
+            lambda rule, inner=inner: rule.look and partial(rule.look, inner),
             confirmed=False,
         )
     return tidy(found)
@@ -89,7 +74,7 @@ def _static_findings(graph: Graph) -> list[Finding]:
 def point_findings(view: View) -> list[Finding]:
     """What shows at the point: values, margins and cotangents; all of it seen, none of it guessed."""
     found = _over_nodes(
-        view.look, _SEES, lambda rule, k: rule.see and rule.see(view, k), confirmed=True
+        view.look, lambda rule: rule.see and partial(rule.see, view), confirmed=True
     )
     for rule in FINDINGS.values():
         if rule.witness is not None:
@@ -146,23 +131,15 @@ def tidy(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _over_nodes(
-    look: Look,
-    rules: dict[str, list[Rule]],
-    ask: Callable[[Rule, int], Seen | None],
-    *,
-    confirmed: bool,
+    look: Look, detector: Callable[[Rule], Callable[[int], Seen | None] | None], *, confirmed: bool
 ) -> list[Finding]:
-    seen: dict[str, list[Seen]] = {}
-    for k, site in enumerate(look.graph.sites):
-        for rule in rules.get(site.op.name, ()):
-            one = ask(rule, k)
-            if one is not None:
-                seen.setdefault(rule.code, []).append(one)
-    return [
-        f
-        for code, some in seen.items()
-        for f in _made(FINDINGS[code], some, look.graph, confirmed=confirmed)
-    ]
+    found: list[Finding] = []
+    for rule in FINDINGS.values():
+        asked = detector(rule)
+        if asked is not None:
+            seen = [one for k in look.nodes_of(*rule.ops) if (one := asked(k)) is not None]
+            found += _made(rule, seen, look.graph, confirmed=confirmed)
+    return found
 
 
 def _made(rule: Rule, seen: Iterable[Seen], graph: Graph, *, confirmed: bool) -> Iterator[Finding]:

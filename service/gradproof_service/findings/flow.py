@@ -31,13 +31,20 @@ class Cut:
 
 
 def used_values(graph: Graph) -> bytearray:
-    """For each value whether an output depends on it in any way."""
+    """For each value whether an output depends on it in any way; remembered on the graph."""
+    found: bytearray | None = graph.plans.get("used")
+    if found is None:
+        found = graph.plans["used"] = _used(graph)
+    return found
+
+
+def _used(graph: Graph) -> bytearray:
     used = bytearray(len(graph.types))
     for v in graph.outputs:
         used[v] = 1
     for k in range(len(graph) - 1, -1, -1):
         first = graph.first[k]
-        if any(used[first : first + len(graph.sites[k].outs)]):
+        if 1 in used[first : first + len(graph.sites[k].outs)]:
             for v in graph.operands[k]:
                 used[v] = 1
     return used
@@ -137,10 +144,10 @@ DEAD_INPUT = Rule(
 
 
 def _detached(look: Look) -> Iterator[Seen]:
-    cuts = {c.node: c for c in cut_inputs(look) if c.kind == "detach"}
-    used = used_values(look.graph)
-    for k, op, _, operands, outs in look.graph.nodes():
-        if op.name != "stop_gradient" or not look.smooth[operands[0]] or not used[outs[0]]:
+    graph, stops = look.graph, look.nodes_of("stop_gradient")
+    cuts = {c.node: c for c in cut_inputs(look) if stops and c.kind == "detach"}
+    for k in stops:
+        if not look.smooth[graph.operands[k][0]] or not used_values(graph)[graph.first[k]]:
             continue
         if k in cuts:
             yield Seen(
@@ -166,11 +173,12 @@ DETACHED_PATH = Rule(
 def _idle(look: Look) -> Iterator[Seen]:
     graph = look.graph
     used = used_values(graph)
-    idle = [
-        k
-        for k, _, _, operands, outs in graph.nodes()
-        if operands and not any(used[v] for v in outs)
-    ]
+    idle: list[int] = []
+    if 0 in used[len(graph.inputs) :]:
+        idle = [
+            k for k, _, _, operands, outs in graph.nodes()
+            if operands and not any(used[v] for v in outs)
+        ]  # fmt: skip
     if idle:
         count = f"{len(idle)} nodes are" if len(idle) > 1 else "1 node is"
         yield Seen(

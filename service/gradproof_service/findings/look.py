@@ -41,6 +41,17 @@ class Look:
         self.made = graph.producer()
 
     @cached_property
+    def _by_op(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for k, site in enumerate(self.graph.sites):
+            found.setdefault(site.op.name, []).append(k)
+        return found
+
+    def nodes_of(self, *ops: str) -> list[int]:
+        """The nodes of these ops, in order."""
+        return sorted(k for op in dict.fromkeys(ops) for k in self._by_op.get(op, ()))
+
+    @cached_property
     def floats(self) -> tuple[int, ...]:
         """Positions of the float inputs."""
         return tuple(i for i, t in enumerate(self.graph.input_types) if t.is_float)
@@ -73,10 +84,9 @@ class Look:
     def arms(self) -> dict[int, int]:
         """Nodes that compute an arm of a `where`, each with that `where`."""
         found: dict[int, int] = {}
-        for k, op, _, operands, _ in self.graph.nodes():
-            if op.name == "where":
-                for node in self.behind(operands[1:]):
-                    found.setdefault(node, k)
+        for k in self.nodes_of("where"):
+            for node in self.behind(self.graph.operands[k][1:]):
+                found.setdefault(node, k)
         return found
 
     def behind(self, values: tuple[int, ...], most: int = 16) -> Iterator[int]:

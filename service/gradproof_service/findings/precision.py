@@ -43,9 +43,7 @@ def _cancellations(view: View) -> Iterator[Seen]:
     if not np.isfinite(scale) or scale == 0:
         return
     found: list[tuple[float, Seen]] = []
-    for k, op, _, _, _ in view.graph.nodes():
-        if op.name not in ("add", "subtract"):
-            continue
+    for k in view.look.nodes_of("add", "subtract"):
         xs, y, bar, rounded = (
             view.operands(k),
             view.values[view.out(k)],
