@@ -58,7 +58,7 @@ class History(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.proxy = Proxy(self.server.address)
-        self.transport = connect(self.proxy.address)
+        self.transport = connect(self.proxy.address, timeout_s=120)
         self.keeper = Heard(self.transport)
         self.states: dict[str, State] = {}
         self.application = Application()
