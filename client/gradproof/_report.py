@@ -269,10 +269,10 @@ class Report:
 
     def to_html(self) -> str:
         """One offline page with the verdict, the findings and, of a check with `evidence=True`, its pictures."""
-        from gradproof._html.page import Part, page
+        from gradproof._html.page import Part, report_page
         from gradproof._html.view import view_of
 
-        return page(f"gradproof: {self.name}", [Part("report", view_of(self))])
+        return report_page(f"gradproof: {self.name}", Part("report", view_of(self)))
 
     def _repr_html_(self) -> str:
         from gradproof._html.page import fragment

@@ -47,8 +47,8 @@ def test_only_the_gravest_are_drawn() -> None:
     page = WRITERS["html"].write(
         GateResult(tuple(case(v.verdict, v.name) for v in many(500).cases), 1000)
     )
-    assert page.count("<tr>") == 1001
-    assert page.count("<main") == 0
+    assert page.count("<tr ") == 1000
+    assert page.count('<details class="case"') == 60
 
 
 def test_the_page_tells_what_was_accepted_before(tmp_path: Path) -> None:

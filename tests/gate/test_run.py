@@ -57,7 +57,7 @@ def cases(**targets: str) -> str:
         else f"[cases.{name}]\n{target.partition(':')[2]}\n"
         for name, target in targets.items()
     )
-    return "baselines = false\ntimeout_s = 20\n" + "".join(tables)
+    return "baselines = false\ntimeout_s = 120\n" + "".join(tables)
 
 
 def test_the_numbers_do_not_depend_on_the_processes(

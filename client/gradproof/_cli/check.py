@@ -78,12 +78,11 @@ def run_check(asked: Asked) -> int:
         source=asked.target if target is not None and target.kind == "expression" else "",
     )  # fmt: skip
     if asked.html is not None:
-        from gradproof._html.page import Part
-        from gradproof._html.page import page as whole_page
+        from gradproof._html.page import Part, report_page
         from gradproof._html.view import view_of
 
         view = view_of(report, title=case.title, text=case.source)
-        write_file(asked.html, whole_page(f"gradproof: {case.title}", [Part("report", view)]))
+        write_file(asked.html, report_page(f"gradproof: {case.title}", Part("report", view)))
     page = page_for() if asked.out is None else Page()
     shown, case = shown_part(report, case)
     add_report(page, shown, case, notes(page, report, prove=asked.prove, source=case.source))

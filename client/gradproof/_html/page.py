@@ -15,15 +15,18 @@ from gradproof._html.view import ReportView
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One report on a page of several: its anchor and its view."""
+    """One report on a page: its anchor and its view."""
 
     id: str
     view: ReportView
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the table in front of a page of several reports; `id` is the anchor of its part, if it has one."""
+class Case:
+    """One case of a run: its line in the table, and below it what is told of it, its baselines and its reports.
+
+    `sign` carries the verdict without colour; `right` cases are folded. A case without anything below has only its line.
+    """
 
     id: str
     name: str
@@ -31,24 +34,56 @@ class Entry:
     sign: str
     sentence: str
     digits: str
-    history: Markup | None = None
+    place: str = ""
+    told: tuple[str, ...] = ()
+    bars: Markup | None = None
+    moments: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    right: bool = False
+
+    @property
+    def below(self) -> bool:
+        """Whether there is more than its line."""
+        return bool(self.told or self.parts)
 
 
-def page(title: str, parts: Sequence[Part], index: Sequence[Entry] = (), trouble: str = "") -> str:
-    """A whole page as HTML text: readable without a network and without scripts; `trouble` is told above the table."""
-    return _environment().get_template("page.html").render(
-        title=title, index=index, trouble=trouble, style=_own("style.css"), script=_own("script.js"),
-        parts=[{"id": part.id, "body": _section(part.view)} for part in parts],
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many cases have a verdict, for the buttons that choose among them."""
+
+    verdict: str
+    sign: str
+    number: int
+
+
+def report_page(title: str, part: Part) -> str:
+    """The page of one report as HTML text: readable without a network and without scripts."""
+    body = _section(part)
+    return _page("report_page.html", title, body=body, id=part.id)
+
+
+def run_page(
+    title: str, headline: str, cases: Sequence[Case], counts: Sequence[Count], trouble: str = ""
+) -> str:
+    """The page of a run: a table of every case, and each case with its reports; `trouble` is told above the table."""
+    sections = {part.id: _section(part) for case in cases for part in case.parts}
+    return _page(
+        "run_page.html", title, headline=headline, cases=cases, counts=counts, trouble=trouble, sections=sections
     )  # fmt: skip
 
 
 def fragment(view: ReportView) -> str:
     """One report as a piece of HTML with its own style, for notebooks."""
-    return str(Markup("<style>{}</style>{}").format(_own("style.css"), _section(view)))
+    return str(Markup("<style>{}</style>{}").format(_own("style.css"), _section(Part("", view))))
 
 
-def _section(view: ReportView) -> Markup:
-    filled = _environment().get_template("report.html").render(view=view)
+def _page(template: str, title: str, **given: object) -> str:
+    filled = _environment().get_template(template)
+    return filled.render(title=title, style=_own("style.css"), script=_own("script.js"), **given)
+
+
+def _section(part: Part) -> Markup:
+    filled = _environment().get_template("report.html").render(view=part.view)
     return Markup(filled)  # noqa: S704 the template has escaped it
 
 

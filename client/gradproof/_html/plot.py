@@ -117,13 +117,13 @@ class Plot:
             _LEFT, _TOP, WIDTH - _LEFT - _RIGHT, bottom - _TOP
         )
         for power in _ticks(*self._x):
-            at = self.x(10.0**power)
+            at = _placed(power, self._x, _LEFT, WIDTH - _RIGHT)
             yield Markup(
                 '<line class="grid" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>'
                 '<text class="tick" x="{0:.1f}" y="{3}">{4}</text>'
             ).format(at, _TOP, bottom, bottom + 15, _power(power))
         for power in _ticks(*self._y):
-            at = self.y(10.0**power)
+            at = _placed(power, self._y, HEIGHT - _BOTTOM, _TOP)
             yield Markup(
                 '<line class="grid" y1="{0:.1f}" y2="{0:.1f}" x1="{1}" x2="{2}"/>'
                 '<text class="tick end" x="{3}" y="{4:.1f}">{5}</text>'
@@ -142,8 +142,12 @@ def positive(values: Iterable[float]) -> list[float]:
 
 
 def _between(value: float, powers: tuple[int, int], start: float, end: float) -> float:
+    return _placed(log10(value) if value > 0 else powers[0], powers, start, end)
+
+
+def _placed(at: float, powers: tuple[int, int], start: float, end: float) -> float:
+    """The place of a power of ten, which itself may be larger than any float."""
     low, high = powers
-    at = log10(value) if value > 0 else low
     return start + (end - start) * (min(max(at, low), high) - low) / (high - low)
 
 

@@ -96,18 +96,12 @@ class ReportView:
     pairs: tuple[PairView, ...]
     findings: tuple[FindingView, ...]
     graph: Markup | None
-    history: Markup | None
     footer: str
 
 
 def view_of(
-    report: Report,
-    *,
-    title: str = "",
-    text: str = "",
-    key: str = "report",
-    history: Markup | None = None,
-) -> ReportView:
+    report: Report, *, title: str = "", text: str = "", key: str = "report"
+) -> ReportView:  # fmt: skip
     """The view of a report; `text` is the source of an expression, `key` keeps the ids of several reports on one page apart."""
     message = report.message
     name = title or report.name
@@ -116,7 +110,7 @@ def view_of(
         report.verdict, SIGNS.get(report.verdict, "?"), name, _facts(report),
         tuple(_pair_view(report, pair, f"{key}-{k}") for k, pair in enumerate(names)),
         tuple(_finding(f, k < _OPEN and f.severity == "error", text) for k, f in enumerate(report.findings)),
-        graph_figure(message.nodes, _suspects(report), key), history,
+        graph_figure(message.nodes, _suspects(report), key),
         f"gradproof {message.service_version}; rng seed {message.options.rng_seed}; program "
         f"{message.program_digest.hex()[:16] or 'unknown: a black box'}",
     )  # fmt: skip

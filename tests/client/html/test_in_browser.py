@@ -6,7 +6,6 @@ Left out unless asked for, because a browser is no Python package; the checks th
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,48 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.client.html.browser import CONTRAST, opened_in
 from tests.client.html.pages import wrong_jacobian
 
 pytestmark = pytest.mark.browser
-
-CONTRAST = """
-() => {
-  const channel = (c) => { c /= 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
-  const light = (rgb) => {
-    const [r, g, b] = rgb.match(/[\\d.]+/g).map(Number);
-    return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-  };
-  const ground = (e) => {
-    for (; e; e = e.parentElement) {
-      const c = getComputedStyle(e).backgroundColor;
-      if (!/, 0\\)$/.test(c)) return c;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  const poor = [];
-  const words = "h1, h2, h3, p, td, th, code, summary, .badge, figcaption, label, footer, .line";
-  for (const e of document.querySelectorAll(words)) {
-    const [a, b] = [light(getComputedStyle(e).color), light(ground(e))].sort((x, y) => y - x);
-    if ((a + 0.05) / (b + 0.05) < 4.5) poor.push(e.className + " " + e.textContent.slice(0, 30));
-  }
-  return poor;
-}
-"""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """A headless Chromium of this machine."""
-    from playwright.sync_api import sync_playwright
-
-    found = next(
-        (p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None
-    )
-    assert found, "no Chromium is installed; install the package `chromium`"
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -69,23 +30,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def opened(chromium: Any, file: Path) -> Iterator[Any]:
     """The page in a desktop window; whatever goes wrong inside it fails the test."""
-    yield from _opened(chromium, file, viewport={"width": 1200, "height": 900})
-
-
-def _opened(browser: Any, file: Path, **context: Any) -> Iterator[Any]:
-    window = browser.new_context(**context)
-    page = window.new_page()
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda m: troubles.append(m.text) if m.type == "error" else None)
-    page.on(
-        "request",
-        lambda r: troubles.append(r.url) if not r.url.startswith(("file:", "data:")) else None,
-    )
-    page.goto(file.as_uri())
-    yield page
-    window.close()
-    assert not troubles
+    yield from opened_in(chromium, file, viewport={"width": 1200, "height": 900})
 
 
 def test_a_cell_tells_its_numbers(opened: Any) -> None:
@@ -139,7 +84,7 @@ def test_the_witness_has_its_pictures(opened: Any) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_word_can_be_read(chromium: Any, file: Path, scheme: str) -> None:
     """Contrast of 4.5 and more between words and ground, in light and in dark."""
-    for page in _opened(chromium, file, color_scheme=scheme):
+    for page in opened_in(chromium, file, color_scheme=scheme):
         assert page.evaluate(CONTRAST) == []
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, ground[4:-1].split(","))) < 200) == (scheme == "dark")
@@ -147,7 +92,7 @@ def test_every_word_can_be_read(chromium: Any, file: Path, scheme: str) -> None:
 
 def test_a_phone_shows_it_without_scrolling_sideways(chromium: Any, file: Path) -> None:
     """At 360 pixels nothing sticks out, wide tables scroll inside themselves, letters stay readable."""
-    for page in _opened(chromium, file, viewport={"width": 360, "height": 740}):
+    for page in opened_in(chromium, file, viewport={"width": 360, "height": 740}):
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         assert page.locator(".pane svg").first.bounding_box()["width"] > 200
         assert (
@@ -160,7 +105,7 @@ def test_the_wrong_cell_is_seen_without_colour(chromium: Any, file: Path) -> Non
     """Without any colour vision the wrong cell is far darker than those that match, and words carry the verdict."""
     from PIL import Image
 
-    for page in _opened(chromium, file, viewport={"width": 1200, "height": 900}):
+    for page in opened_in(chromium, file, viewport={"width": 1200, "height": 900}):
         session = page.context.new_cdp_session(page)
         session.send("Emulation.setEmulatedVisionDeficiency", {"type": "achromatopsia"})
         pane = page.locator('.pane[data-kind="digits"] svg')
@@ -177,7 +122,7 @@ def test_the_wrong_cell_is_seen_without_colour(chromium: Any, file: Path) -> Non
 
 def test_nothing_is_lost_without_scripts(chromium: Any, file: Path) -> None:
     """Figures and words are there when scripts are off."""
-    for page in _opened(chromium, file, java_script_enabled=False):
+    for page in opened_in(chromium, file, java_script_enabled=False):
         assert page.locator(".pane svg").count() == 3
         assert page.locator(".node").count() > 3
         assert page.locator(".finding").first.is_visible()

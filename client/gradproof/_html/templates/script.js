@@ -57,3 +57,26 @@ for (const graph of document.querySelectorAll("[data-figure=graph]")) {
     });
   }
 }
+for (const run of document.querySelectorAll("[data-figure=run]")) {
+  const boxes = [...run.querySelectorAll(".choice input[type=checkbox]")];
+  const search = run.querySelector(".choice input[type=search]");
+  const shown = run.querySelector(".shown");
+  const cases = [...run.querySelectorAll("[data-verdict][data-name]")];
+  const choose = () => {
+    const wanted = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
+    const word = search.value.trim().toLowerCase();
+    for (const one of cases) one.hidden = !(wanted.has(one.dataset.verdict) && one.dataset.name.toLowerCase().includes(word));
+    const rows = cases.filter((one) => one.tagName === "TR");
+    const left = rows.filter((row) => !row.hidden).length;
+    shown.textContent = left === rows.length ? "" : `${left} of ${rows.length} cases are shown`;
+  };
+  for (const box of boxes) box.addEventListener("change", choose);
+  search?.addEventListener("input", choose);
+  const unfold = () => {
+    const meant = location.hash.length > 1 && document.getElementById(location.hash.slice(1))?.closest("details.case");
+    if (meant && !meant.hidden) { meant.open = true; meant.scrollIntoView(); }
+  };
+  addEventListener("hashchange", unfold);
+  run.addEventListener("click", (event) => { if (event.target.closest(".cases a")) setTimeout(unfold); });
+  unfold();
+}
