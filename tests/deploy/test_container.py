@@ -151,11 +151,11 @@ def test_five_commands(tmp_path: Path) -> None:
     lines = block[1].strip().splitlines()
     assert len(lines) == 5
     gradproof = f"{sys.executable} -m gradproof"
-    commands = [re.sub(r"^gradproof", gradproof, line) for line in lines[1:]]
-    commands[2] = commands[2].replace("0.0.0.0:50250", "127.0.0.1:0").replace(" &", " > ready &")
-    commands[3] = commands[3].replace("localhost:50250", "localhost:${port}")
-    wait = r"until grep -q serving ready; do sleep 0.05; done; port=$(sed 's/.*127.0.0.1:\([0-9]*\).*/\1/' ready)"
-    script = "\n".join([*commands[:3], "server=$!", wait, commands[3], "code=$?", "kill $server; wait $server", "exit $code"])  # fmt: skip
+    commands = [re.sub(r"(^|; )gradproof", rf"\1{gradproof}", line) for line in lines[1:]]
+    commands[2] = commands[2].replace("0.0.0.0:50250", "127.0.0.1:0")
+    port = r"$(sed 's/.*127.0.0.1:\([0-9]*\).*/\1/' ready)"
+    commands[3] = commands[3].replace("localhost:50250", f"localhost:{port}")
+    script = "\n".join([*commands[:3], "server=$!", commands[3], "code=$?", "kill $server; wait $server", "exit $code"])  # fmt: skip
     ended = subprocess.run(
         ["bash", "-c", script],
         capture_output=True,
