@@ -42,13 +42,19 @@ class OneByOne:
 To = InOrder | OneByOne
 
 
+Same = tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some lanes of a group (None: all of them), the variables by which they have entries, and where those go."""
+    """Some lanes of a group (None: all of them), the variables by which they have entries, and where those go.
+
+    Variables that stand together are one and the same in these lanes: they have one entry.
+    """
 
     group: int
     lanes: Array | None
-    variables: tuple[int, ...]
+    variables: tuple[Same, ...]
     to: To
 
 
@@ -62,17 +68,14 @@ class Assembly:
 
 @dataclass(slots=True)
 class _Table:
-    """The columns of one group's lanes by variable, -1 for none, one element for all lanes alike.
-
-    `order` are the variables by their columns in a usual lane, those that it has first, so many of them `usual`.
-    """
+    """The columns of one group's lanes by variable, -1 for none, one element for all lanes alike."""
 
     rows: Array
     columns: Sequence[Array]
-    order: tuple[int, ...]
-    usual: int
+    usual: tuple[Same, ...]
+    """The variables that a usual lane has by their columns, those of one column together."""
     odd: Array
-    """Lanes that have other variables, or whose columns are not in that order, or meet."""
+    """Lanes that have other variables, or whose columns are not in that order, or meet otherwise."""
     ranks: Array
     """For odd lanes the place of each column among the lane's distinct ones, -1 where there is none."""
 
@@ -88,7 +91,7 @@ def assembled(groups: Sequence[tuple[Array, Sequence[Array]]], rows: int, width:
     tables = [_table(at, columns) for at, columns in groups]
     lengths = np.zeros(rows + 1, INDEX)
     for t in tables:
-        lengths[1:][t.rows if len(t.rows) < rows else ...] = t.usual
+        lengths[1:][t.rows if len(t.rows) < rows else ...] = len(t.usual)
         lengths[1:][t.rows[t.odd]] = t.ranks.max(axis=1, initial=-1) + 1
     starts = np.cumsum(lengths, dtype=INDEX)
     columns = np.empty(int(starts[-1]), INDEX)
@@ -110,18 +113,21 @@ def in_blocks(part: Part, shape: Shape) -> Part:
 
 
 def _table(rows: Array, columns: Sequence[Array]) -> _Table:
-    order, usual = _usual_order(len(rows), columns)
+    usual = _usual_order(len(rows), columns)
     ordinary = np.ones(len(rows), dtype=bool)
-    for j, k in enumerate(order):
-        if j >= usual:
-            ordinary &= columns[k] < 0
-        else:
-            ordinary &= columns[k] > (columns[order[j - 1]] if j else -1)
+    before: Array | int = -1
+    for first, *same in usual:
+        ordinary &= columns[first] > before
+        before = columns[first]
+        for k in same:
+            ordinary &= columns[k] == before
+    for k in set(range(len(columns))).difference(*usual):
+        ordinary &= columns[k] < 0
     odd = np.zeros(0, np.int64) if ordinary.all() else np.flatnonzero(~ordinary)
     table = np.empty((len(odd), len(columns)), INDEX)
     for j, column in enumerate(columns):
         table[:, j] = _at(column, odd)
-    return _Table(rows, columns, order, usual, odd, _ranks(table))
+    return _Table(rows, columns, usual, odd, _ranks(table))
 
 
 def _at(column: Array, lanes: Array | None) -> Array:
@@ -129,17 +135,19 @@ def _at(column: Array, lanes: Array | None) -> Array:
     return column if lanes is None or len(column) == 1 else column[lanes]
 
 
-def _usual_order(lanes: int, columns: Sequence[Array]) -> tuple[tuple[int, ...], int]:
-    """The variables by their columns in a lane near the middle that has as many as any, and how many those are."""
+def _usual_order(lanes: int, columns: Sequence[Array]) -> tuple[Same, ...]:
+    """The variables of a lane near the middle that has as many as any, by their columns there."""
     lane = lanes // 2
     if any(int(c[min(lane, len(c) - 1)]) < 0 for c in columns):
         shape = np.zeros(lanes, np.int16)
         count = sum((np.broadcast_to(c >= 0, lanes).astype(np.int16) for c in columns), shape)
         full = np.flatnonzero(count == count.max())
         lane = int(full[len(full) // 2])
-    here = [int(c[lane if len(c) > 1 else 0]) for c in columns]
-    order = sorted(range(len(columns)), key=lambda k: (here[k] < 0, here[k]))
-    return tuple(order), sum(c >= 0 for c in here)
+    found: dict[int, Same] = {}
+    for k, column in enumerate(columns):
+        here = int(column[lane if len(column) > 1 else 0])
+        found[here] = (*found.get(here, ()), k)
+    return tuple([found[here] for here in sorted(found) if here >= 0])
 
 
 def _ranks(table: Array) -> Array:
@@ -168,13 +176,14 @@ def _parts(group: int, t: _Table, starts: Array, columns: Array) -> list[Part]:
             columns[places[mine, k]] = _at(t.columns[k], t.odd[mine])
         met = int(held.sum()) > int((t.ranks.max(axis=1, initial=-1) + 1).sum())
         some = np.flatnonzero(held.any(axis=0))
-        found.append(Part(group, t.odd, tuple(some.tolist()), _one_by_one(places[:, some], met)))
+        variables = tuple([(k,) for k in some.tolist()])
+        found.append(Part(group, t.odd, variables, _one_by_one(places[:, some], met)))
     return found
 
 
 def _usual(group: int, t: _Table, starts: Array, columns: Array) -> Part:
     """The lanes whose entries stand side by side in the usual order."""
-    lanes, rows, variables = None, t.rows, t.order[: t.usual]
+    lanes, rows = None, t.rows
     if len(t.odd):
         usual = np.ones(len(rows), dtype=bool)
         usual[t.odd] = False
@@ -183,14 +192,14 @@ def _usual(group: int, t: _Table, starts: Array, columns: Array) -> Part:
     first = starts[rows]
     at = places_of(first)
     if isinstance(at, Grid):
-        for j, k in enumerate(variables):
+        for j, (k, *_) in enumerate(t.usual):
             mine = _at(t.columns[k], lanes)
             at.moved(j).view(columns)[...] = mine.reshape(at.shape) if len(mine) > 1 else mine
-        return Part(group, lanes, variables, InOrder(at))
-    places = first[:, None] + np.arange(t.usual)
-    for j, k in enumerate(variables):
+        return Part(group, lanes, t.usual, InOrder(at))
+    places = first[:, None] + np.arange(len(t.usual))
+    for j, (k, *_) in enumerate(t.usual):
         columns[places[:, j]] = _at(t.columns[k], lanes)
-    return Part(group, lanes, variables, _one_by_one(places, False))
+    return Part(group, lanes, t.usual, _one_by_one(places, False))
 
 
 def _one_by_one(places: Array, met: bool) -> OneByOne:

@@ -102,14 +102,40 @@ def _behind(graph: Graph, v: int) -> set[int]:
 
 def _gradients(group: Lanes, parts: Sequence[tuple[_Top, Part]]) -> Graph:
     """The derivatives of several outputs by their variables, one behind the other; what they share is computed once."""
+    graph = _special(group, parts)
     made = [
-        _gradient(group.graph, tuple([t.smooth[k] for k in p.variables]), t.out) for t, p in parts
+        _gradient(graph, tuple([t.smooth[k] for k, *_ in p.variables]), t.out) for t, p in parts
     ]
     if len(made) == 1:
         return optimise(made[0])
-    xp = Builder(group.graph.name)
-    inputs = [xp.input(n, t) for n, t in zip(made[0].inputs, made[0].input_types, strict=True)]
+    xp = Builder(graph.name)
+    inputs = [xp.input(n, t) for n, t in zip(graph.inputs, graph.input_types, strict=True)]
     return optimise(xp.finish([v for one in made for v in xp.inline(one, inputs)]))
+
+
+def _special(group: Lanes, parts: Sequence[tuple[_Top, Part]]) -> Graph:
+    """The scalar graph as it is in these lanes: variables that are the same there are one, masks that say the same are constants."""
+    lanes = parts[0][1].lanes
+    stands_for = {
+        top.smooth[k]: top.smooth[first] for top, p in parts for first, *same in p.variables for k in same
+    }  # fmt: skip
+    known: dict[int, bool] = {}
+    for i, leaf in enumerate(group.leaves):
+        if leaf.given is not None:
+            mask = leaf.given if lanes is None else leaf.given[lanes]
+            if mask.all() or not mask.any():
+                known[i] = bool(mask[0])
+    if not stands_for and not known:
+        return group.graph
+    xp = Builder(group.graph.name)
+    inputs = [
+        xp.input(n, t) for n, t in zip(group.graph.inputs, group.graph.input_types, strict=True)
+    ]
+    given = [
+        xp.constant(np.asarray(known[i])) if i in known else inputs[stands_for.get(i, i)]
+        for i in range(len(inputs))
+    ]
+    return xp.finish(xp.inline(group.graph, given))
 
 
 def _gradient(graph: Graph, variables: tuple[int, ...], out: int) -> Graph:

@@ -81,7 +81,7 @@ class Moves:
     def _found(self, v: int) -> list[tuple[int, Array]] | None:
         k = self.producer[v]
         site = self.graph.sites[k]
-        if not moves(site.op, site):
+        if not (moves(site.op, site) or self._added_to_nothing(k)):
             return None
         found: list[tuple[int, Array]] = []
         for i, u in enumerate(self.graph.operands[k]):
@@ -94,6 +94,14 @@ class Moves:
         if len(found) > 1 and (np.sum([at >= 0 for _, at in found], axis=0) > 1).any():
             return None
         return found
+
+    def _added_to_nothing(self, k: int) -> bool:
+        """Whether node k adds elements to places of a known array that are all zero: what lands there alone has moved."""
+        site, base = self.graph.sites[k], self.graph.operands[k][0]
+        if site.op.name != "index_set" or site["reduction"] != "add" or self.active[base]:
+            return False
+        known = self.values.get(base)
+        return known is not None and not known.any()
 
     def _joined(self, v: int, sources: list[tuple[int, Array]]) -> Array | None:
         made = None

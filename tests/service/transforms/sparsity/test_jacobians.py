@@ -149,6 +149,38 @@ def test_hessian_of_an_arrow() -> None:
             )
 
 
+@pytest.mark.parametrize("size", [3, 40])
+def test_hessian_of_a_stencil_takes_the_local_road(size: int) -> None:
+    """The gradient adds slices up in their places; its own local sweep gives the Hessian, at the ends too."""
+    graph, xs = graph_of(rosenbrock, x=numbers(size))
+    gradient = gradient_graph(graph, (0,))
+    plan = prepared(gradient, xs, (0,), (0,), symmetric=True)
+    assert set(plan.local) == {0}
+    assert plan.local[0].pattern.entries == 3 * size - 2
+    for moved in (xs, [-xs[0]]):
+        np.testing.assert_allclose(
+            sparse_hessian(graph, moved, (0,))[0][0].matrix().toarray(),
+            hessian(graph, moved, (0,))[0][0], rtol=1e-12, atol=1e-12,
+        )  # fmt: skip
+
+
+def test_what_is_not_read_spoils_nothing() -> None:
+    """A slope that is infinite at an end that no term reads leaves the Hessian finite."""
+
+    def roots(xp: Any, x: Any) -> Any:
+        n = x.shape[0]
+        a, b = xp.slice(x, starts=(0,), stops=(n - 1,)), xp.slice(x, starts=(1,), stops=(n,))
+        return xp.sum(xp.sqrt(a) * b, axes=(-1,), keepdims=False)
+
+    x = numbers(20)
+    x[-1] = 0.0
+    graph, xs = graph_of(roots, x=x)
+    found = sparse_hessian(graph, xs, (0,))[0][0].matrix().toarray()
+    expected = hessian(graph, xs, (0,))[0][0]
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
 def test_hessian_of_pairs() -> None:
     """Pairs at random, a few points in many of them: products are shared by the symmetry, and the Hessian is the dense one."""
     rng = np.random.default_rng(3)
