@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def ours(f: Callable[..., Any], points: Arrays, wrt: Sequence[int], kind: str) -
     def make() -> Contender:
         prepared = graph_of(f, points)
         ready = prepared(wrt, kind)
-        return lambda: ready(*points)
+        return partial(ready, *points)
 
     return make
 
