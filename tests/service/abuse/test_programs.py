@@ -17,6 +17,7 @@ from gradproof_proto.writer import ProgramWriter
 from gradproof_service.diagnostic import Fault, FaultKind
 from gradproof_service.graph.limits import Limits
 from gradproof_service.server.application import Application
+from gradproof_service.server.messages import read_message
 
 from tests.service.server.harness import cubic, one_node, point
 
@@ -295,6 +296,15 @@ def test_odd_names_do_no_harm(text: str) -> None:
             assert np.frombuffer(answer.outputs[0].tensor.data) == 3.0
 
 
+def test_a_name_that_is_no_text_is_refused() -> None:
+    """6: half a surrogate pair in place of a name: bytes that are no message."""
+    content = der.EvaluateRequest(program=cubic(), point=point(x=1.0)).SerializeToString()
+    assert content.count(b"cubic") == 1
+    with pytest.raises(Fault) as caught:
+        read_message(der.EvaluateRequest, content.replace(b"cubic", b"c\xed\xa0\x80c"))
+    assert caught.value.kind is FaultKind.UNREADABLE
+
+
 def test_a_million_attributes_are_refused_or_read() -> None:
     """6: a million attributes on one node end as one short fault or finding."""
     program = cubic()
@@ -320,7 +330,7 @@ STRANGE = {
     "op", ["gp.exp", "gp.sqrt", "gp.log", "gp.square", "gp.reciprocal", "gp.tanh"]
 )
 def test_no_false_pass_where_numbers_end(op: str, value: float) -> None:
-    """7: a wrong claim at a strange point is never passed; nothing that is not finite is compared and called right."""
+    """7: a wrong claim at a strange point is never passed, nothing that is not finite called right; what stays open has a reason."""
     for claimed_value in (12345.678, np.nan, np.inf):
         values = chk.ClaimValues(value=to_tensor(np.asarray(claimed_value)))
         wrong = chk.Claim(kind=chk.DERIVATIVE_KIND_GRADIENT, input="x", values=values)
@@ -331,3 +341,5 @@ def test_no_false_pass_where_numbers_end(op: str, value: float) -> None:
             continue
         assert answer.report.verdict != chk.VERDICT_AGREES
         assert answer.report.findings or answer.report.verdict == chk.VERDICT_DISAGREES
+        open_ones = [c for c in answer.report.comparisons if c.verdict == chk.VERDICT_INCONCLUSIVE]
+        assert all(c.reason for c in open_ones)

@@ -224,7 +224,7 @@ def test_a_worker_that_lies_is_found_out(monkeypatch: pytest.MonkeyPatch) -> Non
         grpc.insecure_channel(running.address) as channel,
     ):
         stub = derivative_pb2_grpc.DerivativeServiceStub(channel)
-        for k in range(10):
+        for k in range(40):
             honest = der.EvaluateRequest(program=cubic(), point=point(x=float(k)))
             assert from_tensor(stub.Evaluate(honest, timeout=60).outputs[0].tensor) == k**3 + 2 * k
             lie = der.EvaluateRequest(program=called("liar"), point=point(x=np.arange(8.0) + k))
