@@ -62,11 +62,13 @@ def decode_program(
     fetch: Fetch | None = None,
     limits: Limits = DEFAULT_LIMITS,
     digest: bool = False,
+    spread_from: int | None = None,
 ) -> Program:
     """The program in a message, structurally sound.
 
-    `entry` replaces the program's own; `digest` asks for the SHA-256 of the canonical form too. Raises `Fault` that names
-    the function and node, or the table row, of the first thing that is wrong.
+    `entry` replaces the program's own; `digest` asks for the SHA-256 of the canonical form too. Beyond `spread_from` elements
+    in all, a constant that repeats one number is a view of that number and takes no memory: such a program is for reading,
+    not for computing. Raises `Fault` that names the function and node, or the table row, of the first thing that is wrong.
     """
     nodes = sum(len(function.op) for function in message.functions)
     if nodes > limits.nodes:
@@ -96,7 +98,7 @@ def decode_program(
             "count from 0",
             field_path="function",
         )
-    constants = _Constants(columns, fetch, limits)
+    constants = _Constants(columns, fetch, limits, spread_from)
     attrs = [decode_attrs(row) for row in columns.attrs]
     locations = _locations(columns)
     return Program(
@@ -236,10 +238,17 @@ def _locations(columns: ProgramColumns) -> list[Location]:
 class _Constants:
     """The constants of a program as arrays, each made once, within the limits."""
 
-    def __init__(self, columns: ProgramColumns, fetch: Fetch | None, limits: Limits) -> None:
+    def __init__(
+        self,
+        columns: ProgramColumns,
+        fetch: Fetch | None,
+        limits: Limits,
+        spread_from: int | None,
+    ) -> None:
         self._columns = columns
         self._fetch = fetch
         self._limits = limits
+        self._spread_from = limits.elements if spread_from is None else spread_from
         self._made: dict[int, Array] = {}
         self._elements = 0
 
@@ -266,7 +275,8 @@ class _Constants:
         try:
             if constant.payload == "splat":
                 one = array_of_bytes(constant.content, dtype, (), where)
-                return np.full(shape, one)
+                spread = self._elements > self._spread_from
+                return np.broadcast_to(one, shape) if spread else np.full(shape, one)
             if constant.payload == "data":
                 return _native(array_of_bytes(constant.content, dtype, shape, where))
         except ValueError as error:

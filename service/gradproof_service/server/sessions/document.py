@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from gradproof_proto.blobs import resolved
 from gradproof_proto.columns import ProgramError
@@ -22,6 +23,8 @@ from gradproof_service.server.subject import program_message
 from gradproof_service.wire.decode import decode_program, field_path
 
 Inputs = Mapping[str, pb.NamedTensor]
+CONSTANT_ELEMENTS: Final = 1 << 21
+"""Elements of all constants of a document, as far as they need not be sent: one number may fill any shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,8 @@ class Version:
     """A document as it stands.
 
     `program` is the entry function in its editable form, `untyped` the whole program as it was opened, from which the
-    other functions are taken; `birth` is another object whenever the numbers of values begin anew.
+    other functions are taken (a large constant of it is a view of one number); `birth` is another object whenever the
+    numbers of values begin anew.
     """
 
     number: int
@@ -124,7 +128,7 @@ def _read(
     numbers: Sequence[int] = (), next_number: int = 0,
 ) -> tuple[Editable, Program]:  # fmt: skip
     """A program ready for edits, and the same one for the graph floor."""
-    untyped = decode_program(message, fetch=blobs.get, limits=limits)
+    untyped = decode_program(message, fetch=blobs.get, limits=limits, spread_from=CONSTANT_ELEMENTS)
     try:
         return editable(message, numbers, next_number), untyped
     except ProgramError as error:

@@ -16,6 +16,7 @@ from gradproof_proto.v1 import session_pb2 as ses
 from gradproof_service.arrays import Array, Type
 from gradproof_service.graph.cost import called, flops
 from gradproof_service.graph.limits import Limits
+from gradproof_service.graph.program import Program
 from gradproof_service.graph.typing import bind, ill_typed, type_program
 from gradproof_service.ops.record import Site
 from gradproof_service.server.blobs import BlobStore
@@ -56,6 +57,8 @@ class Quick:
         self._arrays: dict[str, tuple[pb.NamedTensor, Array]] = {}
         self._pending: set[int] = set()
         self._put_in: list[Array | None] = []
+        self._looked_at: Program | None = None
+        self._has_spread = False
         self.nodes = (0, 0, 0)
         """Of the last run: nodes typed, nodes whose cotangents were looked at, nodes computed."""
 
@@ -82,7 +85,7 @@ class Quick:
         """
         self._pending |= changed
         options = decode_options(version.options)
-        if version.options.compute_dtype != pb.DTYPE_UNSPECIFIED:
+        if version.options.compute_dtype != pb.DTYPE_UNSPECIFIED or self._spread(version):
             return ses.QuickResult(left_out=True)
         point = self._point(version)
         main = version.untyped.main
@@ -115,6 +118,14 @@ class Quick:
                 zip([names[i] for i in asked.wrt], outcome.gradient, strict=True)
             ),
         )
+
+    def _spread(self, version: Version) -> bool:
+        """Whether a constant would take more memory than there is for it: it is a view of one number, and not computed with."""
+        if self._looked_at is not version.untyped:
+            self._looked_at = version.untyped
+            constants = (c for f in version.untyped.functions for c in f.constants)
+            self._has_spread = any(c.size > 1 and not any(c.strides) for c in constants)
+        return self._has_spread
 
     def _point(self, version: Version) -> dict[str, Array]:
         """The arrays of the point; those that did not change are not read again."""
