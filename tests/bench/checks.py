@@ -29,7 +29,17 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from tests.bench.tasks.checks import LONG, W1, W2, X, layers, total
+from tests.bench.tasks.checks import (
+    LONG,
+    PARAMETERS,
+    W1,
+    W2,
+    X,
+    layers,
+    mixture,
+    tensors,
+    total,
+)
 
 Check = Callable[[], bool]
 EVERY, DIRECTIONS = "every entry", "a random direction"
@@ -52,9 +62,16 @@ def slope_of_total(x: Any) -> Any:
     return np.cos(x) * x**2 + 2 * x * np.sin(x)
 
 
+def slope_of_mixture(p: Any) -> Any:
+    """The gradient of `mixture`, by complex steps."""
+    points = p + 1e-30j * np.eye(len(p))
+    return np.array([mixture(np, point).imag for point in points]) / 1e-30
+
+
 TASKS: Final[dict[str, tuple[Any, Any, Any]]] = {
     "R^100 -> R^50": (layers, X, slope_of_layers),
     "R^1000 -> R": (total, LONG, slope_of_total),
+    "mixture, R^330 -> R": (mixture, PARAMETERS, slope_of_mixture),
     "R -> R": (scalar, np.array(3.0), lambda x: 3 * x**2 + 2),
 }
 
@@ -85,9 +102,9 @@ def torch(task: str, **options: bool) -> Check:
 
     f, x, _ = TASKS[task]
     point = library.tensor(x, requires_grad=True)
-    weights = [library.tensor(w) for w in (W1, W2)] if f is layers else []
+    held = tensors(f)
     return lambda: bool(
-        library.autograd.gradcheck(lambda v: f(library, v, *weights), (point,), **options)
+        library.autograd.gradcheck(lambda v: f(library, v, *held), (point,), **options)
     )
 
 
