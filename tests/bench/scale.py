@@ -13,7 +13,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def measure(nodes: int) -> dict[str, tuple[float, int]]:
     found: dict[str, tuple[float, int]] = {}
 
     @contextmanager
-    def timed(step: str) -> Iterator[None]:
+    def timed(step: str) -> Generator[None]:
         held, begun = resident(), time.process_time()
         yield
         found[step] = time.process_time() - begun, resident() - held

@@ -55,7 +55,7 @@ def within(site: Site, batched: Sequence[bool], batch: int, unit: Unit) -> int:
 
     One step of a scan, one trip of a loop, and what the kernel keeps meanwhile.
     """
-    inside = max((_held(graph, unit) for graph in called(site)), default=0)
+    inside = max((held(graph, unit) for graph in called(site)), default=0)
     inside *= batch if any(batched) else 1
     if site.op.keeps is None:
         return inside
@@ -64,7 +64,7 @@ def within(site: Site, batched: Sequence[bool], batch: int, unit: Unit) -> int:
     return inside + kept.copies * each * (batch if any(batched[kept.operands.start : kept.operands.stop]) else 1)
 
 
-def _held(graph: Graph, unit: Unit) -> int:
+def held(graph: Graph, unit: Unit) -> int:
     """The most of a function's own values at once, its outputs included, its inputs not."""
     key = ("held", unit)
     found = graph.plans.get(key)

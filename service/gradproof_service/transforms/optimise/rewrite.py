@@ -17,6 +17,7 @@ from gradproof_service.graph.graph import Graph
 from gradproof_service.ops import OPS
 from gradproof_service.ops.record import Site
 from gradproof_service.transforms.optimise.identities import IDENTITIES
+from gradproof_service.transforms.optimise.scans import joined_scans
 
 FOLDED: Final = 4096
 """Elements of the largest array that folding constants may write into the graph."""
@@ -64,6 +65,7 @@ def optimise(graph: Graph) -> Graph:
 
 
 def _optimise(graph: Graph) -> Graph:
+    graph = joined_scans(graph, _needed(graph))
     xp = Builder(graph.name)
     seen = Seen(xp)
     ids: list[int | None] = [

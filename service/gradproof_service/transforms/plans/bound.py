@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from gradproof_service.arrays import Array
-from gradproof_service.transforms.evaluate import Step, Tick, call, no_tick
+from gradproof_service.graph.graph import Graph
+from gradproof_service.transforms.evaluate import Run, Step, Tick, call, evaluate, no_tick
 from gradproof_service.transforms.plans.blocks import Blocks
 from gradproof_service.transforms.plans.draft import Region
 from gradproof_service.transforms.plans.memory import Arena
@@ -22,6 +23,14 @@ from gradproof_service.transforms.plans.straight import (
     writes_in_place,
 )
 
+Called = Callable[[Graph, Sequence[Array], Tick], list[Array]]
+"""How a function that a node calls is run."""
+
+
+def evaluated(graph: Graph, args: Sequence[Array], tick: Tick) -> list[Array]:
+    """Plainly, without a plan."""
+    return evaluate(graph, args, tick=tick)
+
 
 class Bound:
     """Runs a sketch: `run(arrays)` gives fresh outputs, whatever was returned before stays as it was.
@@ -30,12 +39,20 @@ class Bound:
     results do. A `Bound` whose run has raised is of no further use.
 
     `held` are the last inputs of the graph, which the sketch must call fixed: not copied, and each run may
-    name others of the same shapes, dtypes and layouts, which are tied to the calls once.
+    name others of the same shapes, dtypes and layouts, which are tied to the calls once. `called` runs the functions
+    that nodes call.
     """
 
-    def __init__(self, sketch: Sketch, threads: int = 1, held: Sequence[Array] = ()) -> None:
+    def __init__(
+        self,
+        sketch: Sketch,
+        threads: int = 1,
+        held: Sequence[Array] = (),
+        called: Called = evaluated,
+    ) -> None:
         self._sketch = sketch
         self._threads = threads
+        self._called: Run = lambda graph, args: called(graph, args, self._tick)
         self._env: list[Any] = [None] * len(sketch.graph.types)
         self._arena = Arena()
         self._owned: dict[int, Array] = {}
@@ -183,13 +200,15 @@ class Bound:
         if len(made) == 1 and not fixed[step.first]:
 
             def loose() -> None:
-                env[step.first] = np.asarray(call(step, [env[v] for v in operands], self._tick))
+                env[step.first] = np.asarray(
+                    call(step, [env[v] for v in operands], self._tick, self._called)
+                )
 
             self._calls.append(loose)
             return
 
         def mixed() -> None:
-            self._put(step, call(step, [env[v] for v in operands], self._tick))
+            self._put(step, call(step, [env[v] for v in operands], self._tick, self._called))
 
         self._calls.append(mixed)
 

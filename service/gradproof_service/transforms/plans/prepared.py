@@ -10,7 +10,8 @@ import numpy as np
 
 from gradproof_service.arrays import Array
 from gradproof_service.graph.graph import Graph
-from gradproof_service.transforms.evaluate import Tick, no_tick
+from gradproof_service.transforms.evaluate import Tick, evaluate, no_tick
+from gradproof_service.transforms.live import held
 from gradproof_service.transforms.optimise import optimise
 from gradproof_service.transforms.plans.bound import Bound
 from gradproof_service.transforms.plans.sketch import Sketch, sketch
@@ -20,6 +21,28 @@ SHAPES_KEPT: Final = 8
 """Batch patterns and sizes for which one `Prepared` keeps plans; the oldest goes."""
 
 Key = tuple[tuple[bool, ...], int | None]
+
+
+BODY_NODES: Final = 2000
+"""Longer functions that a plan calls are run plainly: preparing costs some 50 us a node."""
+BODY_BYTES: Final = 1 << 17
+"""And so are those that hold more at once: a plan keeps its buffers, and on long arrays it saves little."""
+
+
+def called(graph: Graph, args: Sequence[Array], tick: Tick) -> list[Array]:
+    """A function that a plan calls, as plans of its own from the second call on if it is small: most loops are long."""
+    points = max(
+        (len(x) for x, t in zip(args, graph.input_types, strict=True) if x.ndim > t.rank), default=1
+    )
+    if len(graph) > BODY_NODES or held(graph, "nbytes") * points > BODY_BYTES:
+        return evaluate(graph, args, tick=tick)
+    ready = graph.plans.get("called")
+    if ready is None:
+        if not graph.plans.setdefault("called before", False):
+            graph.plans["called before"] = True
+            return evaluate(graph, args, tick=tick)
+        ready = graph.plans["called"] = Prepared(graph, on_floats=False)
+    return ready(*args, tick=tick)
 
 
 class Prepared:
@@ -73,7 +96,7 @@ class Prepared:
         try:
             ready = idle.pop()
         except IndexError:
-            ready = Bound(self.sketch(*key), self.threads)
+            ready = Bound(self.sketch(*key), self.threads, called=called)
         results = ready.run(arrays, tick)
         idle.append(ready)
         return results
