@@ -12,6 +12,8 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import Final, TextIO
 
+from gradproof._printable import printable_text
+
 NARROW: Final = 80
 """Columns of a page that goes into a pipe or a file."""
 WIDE: Final = 120
@@ -31,8 +33,11 @@ class Page:
     lines: list[list[Span]] = field(default_factory=list[list[Span]])
 
     def add(self, *spans: str | Span) -> None:
-        """One line; a plain string is a stretch without style."""
-        self.lines.append([s if isinstance(s, tuple) else (s, "") for s in spans])
+        """One line; a plain string is a stretch without style. Names and messages may be a stranger's: nothing in them is obeyed."""
+        styled = (s if isinstance(s, tuple) else (s, "") for s in spans)
+        self.lines.append(
+            [(printable_text(text).replace("\n", "\ufffd"), style) for text, style in styled]
+        )
 
     def wrap(self, text: str, indent: str, style: str = "", first: str | None = None) -> None:
         """A sentence in as many lines as it needs; `first` is the indent of the first of them."""
@@ -70,8 +75,9 @@ def show(page: Page, stream: TextIO | None = None) -> None:
 
 
 def write(text: str, stream: TextIO | None = None) -> None:
-    """Write plain text; signs that the stream's encoding lacks are replaced, never an error."""
+    """Write plain text; signs that the stream's encoding lacks are replaced, never an error, and controls are shown, not sent."""
     out = sys.stdout if stream is None else stream
+    text = printable_text(text)
     encoding = out.encoding or "utf-8"
     try:
         text.encode(encoding)

@@ -5,17 +5,16 @@ Reports of the checks are kept whole, as serialized messages, for faces that dra
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gradproof._gate.verdicts import FINDINGS, MEANINGS, Verdict, gravest
+from gradproof._printable import printable_text
 
 if TYPE_CHECKING:
     from gradproof._report import Report
 
-UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 FORMAT: Final = 1
 """The number of the JSON form; it grows when a reader would misunderstand."""
 
@@ -239,7 +238,7 @@ def printable(value: Any) -> Any:
     What the user's code puts into a message is shown, never obeyed. Texts of baselines stay as they are.
     """
     if type(value) is str:
-        return UNPRINTABLE.sub("\ufffd", value)
+        return printable_text(value)
     if isinstance(value, tuple):
         return tuple(map(printable, value))
     if is_dataclass(value) and not isinstance(value, type):

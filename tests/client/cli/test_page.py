@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from gradproof._cli.page import Page, show
+from gradproof._cli.page import Page, show, write
 
 
 class Terminal(io.StringIO):
@@ -78,3 +78,27 @@ def test_long_sentences_are_wrapped_between_words() -> None:
     assert all(len(line) <= 40 for line in lines[:-1])
     assert lines[0].startswith("  a")
     assert lines[-1] == "    /a/path/that/is/longer/than/the/whole/page/is/wide.py:12"
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["\x1b[2Jgone", "\x1b]0;title\x07", "a\rb", "\x9b31m", "\u202egnp.exe", "\x00", "one\ntwo"],
+)
+def test_nothing_that_a_stranger_wrote_is_obeyed(
+    told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Controls in names and messages reach no terminal and no pipe, in colour or plain; a line stays one line."""
+    monkeypatch.setenv("TERM", "xterm")
+    made = Page()
+    made.add(("name ", "bold"), told)
+    for stream in (Terminal(), io.StringIO()):
+        show(made, stream)
+        said = stream.getvalue()
+        assert said.count("\n") == 1
+        assert "\ufffd" in said
+        assert not set(told) & set("\x07\r\x9b\u202e\x00") & set(said)
+        assert "\x1b[2J" not in said
+        assert "\x1b]" not in said
+    out = io.StringIO()
+    write(told, out)
+    assert out.getvalue().isprintable() or told == "one\ntwo" == out.getvalue()
