@@ -62,9 +62,9 @@ def graph_figure(
         else ""
     )
     return Markup(
-        '<div class="graph" data-figure="graph"><div class="modes" role="radiogroup" aria-label="colour nodes by">{}</div>'
+        '<div class="graph" data-figure="graph"><div class="modes" hidden role="radiogroup" aria-label="colour nodes by">{}</div>'
         '<div class="scroll"><svg viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">{}{}</svg></div>'
-        '<p class="readout" aria-live="polite">{}Click a node to see its numbers and its line.</p></div>'
+        '<p class="readout" aria-live="polite">{}<span class="hint" hidden>Click a node to see its numbers and its line.</span></p></div>'
     ).format(buttons, width, height, width, height, f"Graph of {name}", edges, boxes, note)
 
 
@@ -129,10 +129,10 @@ def _box(
     suspected = suspects.get(node.label, 0.0) > 0
     return Markup(
         '<g class="node{}" tabindex="0" role="button" data-seat="{}" data-label="{}" data-told="{}" data-shades="{}" '
-        'transform="translate({:.1f} {:.1f})"><rect class="{}" width="{}" height="{}" rx="{}" fill="{}"/>'
+        'transform="translate({:.1f} {:.1f})"><title>{}</title><rect class="{}" width="{}" height="{}" rx="{}" fill="{}"/>'
         '<text x="{}" y="17" fill="{}">{}</text><text class="small" x="{}" y="32" fill="{}">{}</text></g>'
     ).format(
-        " suspect" if suspected else "", seat, node.label, told, json.dumps(shades), at[0], at[1],
+        " suspect" if suspected else "", seat, node.label, told, json.dumps(shades), at[0], at[1], told,
         "box" if node.op else "box input", _BOX_WIDTH, _BOX_HEIGHT, 6 if node.op else 20, first["fill"],
         _BOX_WIDTH / 2, first["ink"], node.label[:16], _BOX_WIDTH / 2, first["ink"], first["text"],
     )  # fmt: skip

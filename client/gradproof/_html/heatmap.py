@@ -22,6 +22,8 @@ SIDE: Final = 96
 EXACT_DIGITS: Final = 17.0
 MARKED: Final = 60
 """Most cells that are ringed because their digits are few."""
+WIDEST: Final = 6.0
+"""A picture of few rows is at most so many times as wide as it is tall, so that its cells can be clicked."""
 WRONG_DIGITS: Final = 6.0
 """A ring is drawn around cells that match in fewer digits than this."""
 Matrix = NDArray[np.float64]
@@ -83,12 +85,12 @@ def heatmap(claimed: Matrix, reference: Matrix, name: str) -> Markup:
     )  # fmt: skip
     return Markup(
         '<div class="heatmap" data-figure="heatmap" data-cells="{}" role="group" aria-label="{}">'
-        '{}<p class="readout" aria-live="polite">{}</p></div>'
+        '{}<p class="readout" aria-live="polite">{}<span class="hint" hidden> Click a cell, or move with the arrow keys.</span></p></div>'
     ).format(
         _cells_json(pooled, cells), f"Jacobian of {name}", panes,
         f"{claimed.shape[0]} x {claimed.shape[1]} entries"
         + ("" if claimed.size == pooled.row.size else ", each cell shows the worst of its block")
-        + ". Click a cell, or move with the arrow keys.",
+        + ".",
     )  # fmt: skip
 
 
@@ -106,12 +108,12 @@ def _pane(kind: str, label: str, shown: Matrix, digits: Matrix, top: float) -> M
     low, high = ("0", "17") if kind == "digits" else (f"{-top:.2g}", f"{top:.2g}")
     return Markup(
         '<figure class="pane" data-kind="{}"><figcaption>{}</figcaption>'
-        '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" tabindex="0" role="img" aria-label="{}">'
+        '<svg style="aspect-ratio:{:.3g}" viewBox="0 0 {} {}" preserveAspectRatio="none" tabindex="0" role="img" aria-label="{}">'
         '<image width="{}" height="{}" preserveAspectRatio="none" href="{}"/>{}'
         '<rect class="cursor" width="1" height="1" visibility="hidden"/></svg>'
         '<span class="scale"><span>{}</span><i></i><span>{}</span></span></figure>'
     ).format(
-        kind, label, columns, rows, f"{label}, {rows} by {columns} cells", columns, rows,
+        kind, label, min(max(columns / rows, 0.8), WIDEST), columns, rows, f"{label}, {rows} by {columns} cells", columns, rows,
         png(colours(level)), rings, low, high,
     )  # fmt: skip
 

@@ -126,3 +126,19 @@ def test_nothing_is_lost_without_scripts(chromium: Any, file: Path) -> None:
         assert page.locator(".pane svg").count() == 3
         assert page.locator(".node").count() > 3
         assert page.locator(".finding").first.is_visible()
+
+
+def test_a_notebook_keeps_its_own_looks(chromium: Any, tmp_path: Path) -> None:
+    """In a bare page, in the dark, every word of the piece can be read, no idle button is shown, and the page stays as it is."""
+    cell = tmp_path / "cell.html"
+    outside = "<p style='color: gray; background: white'>Out[1]:</p>"
+    cell.write_text(f"<html><body>{outside}{wrong_jacobian()._repr_html_()}</body></html>")
+    for page in opened_in(chromium, cell, color_scheme="dark"):
+        assert [words for words in page.evaluate(CONTRAST) if "Out[1]" not in words] == []
+        assert (
+            page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgba(0, 0, 0, 0)"
+        )
+        assert page.evaluate("getComputedStyle(document.body).margin") == "8px"
+        assert page.locator(".pane svg").count() == 3
+        assert not page.locator(".modes").is_visible()
+        assert "Click" not in page.locator("body").inner_text()

@@ -163,7 +163,9 @@ def test_a_case_tells_its_baselines(opened: Any) -> None:
     assert panel.locator("rect").count() == 2
     lines = panel.locator("li").all_inner_texts()
     assert [line.partition("digits. ")[2] for line in lines] == ["twice as much", "the first"]
-    assert "was 24, is 24.000000024" in opened.locator("details.case[data-verdict=DRIFT]").inner_text()
+    assert (
+        "was 24, is 24.000000024" in opened.locator("details.case[data-verdict=DRIFT]").inner_text()
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -44,18 +44,23 @@ def work_told(result: GateResult) -> str:
 
 def details(case: CaseResult) -> Iterator[str]:
     """The lines under a case that is not right: numbers, drifts, agreement then and now, causes, notes."""
+    lost: set[tuple[str, str]] = set()
     for a in case.agreements:
         if a.verdict != "agrees" and a.entries and numbers(a) not in case.sentence:
             yield _agreement(a)
         elif a.lost:
+            lost.add((a.subject, a.against))
             yield f"{a.title}: was {a.digits_then:.1f} digits, now {a.digits:.1f}"
     beyond = [d for d in case.drifts if d.beyond]
     for d in beyond[:SHOWN_DRIFTS]:
-        yield drift_told(d, several=case.points > 1)
+        if drift_sentence(d) not in case.sentence:
+            yield drift_told(d, several=case.points > 1)
+        elif _ulps(d):
+            yield f"{d.quantity}: that is {_ulps(d)}"
     if (left := len(beyond) - SHOWN_DRIFTS) > 0:
         yield f"{left} more arrays moved"
     if beyond:
-        yield from _digits(case)
+        yield from _digits(case, lost)
     yield from dict.fromkeys(_findings(case))
     if case.proof is not None:
         yield from (f"not found: {name}" for name in case.proof.survivors)
@@ -76,8 +81,11 @@ def _findings(case: CaseResult) -> Iterator[str]:
 def drift_told(d: Drift, *, several: bool) -> str:
     """One drift, with the units in the last place, and the point where there are several."""
     point = f"point {d.point}: " if several else ""
-    ulps = f", {d.ulps:.3g} ULP" if d.ulps not in (0.0, float("inf")) else ""
-    return f"{point}{drift_sentence(d)}{ulps}"
+    return f"{point}{drift_sentence(d)}{', ' if _ulps(d) else ''}{_ulps(d)}"
+
+
+def _ulps(d: Drift) -> str:
+    return f"{d.ulps:.3g} ULP" if d.ulps not in (0.0, float("inf")) else ""
 
 
 def _agreement(a: Agreement) -> str:
@@ -89,11 +97,11 @@ def _agreement(a: Agreement) -> str:
     )
 
 
-def _digits(case: CaseResult) -> Iterator[str]:
-    """The least agreement of each pair of sources, in the baseline and now."""
+def _digits(case: CaseResult, told: set[tuple[str, str]]) -> Iterator[str]:
+    """The least agreement of each pair of sources that is not told yet, in the baseline and now."""
     pairs: dict[tuple[str, str], tuple[float, float]] = {}
     for a in case.agreements:
-        if a.digits_then is not None and a.entries:
+        if a.digits_then is not None and a.entries and (a.subject, a.against) not in told:
             then, now = pairs.get((a.subject, a.against), (17.0, 17.0))
             pairs[a.subject, a.against] = min(then, a.digits_then), min(now, a.digits)
     for (subject, against), (then, now) in pairs.items():

@@ -1,4 +1,5 @@
 "use strict";
+for (const idle of document.querySelectorAll(".hint, .modes")) idle.hidden = false;  // of no use without this file
 for (const map of document.querySelectorAll("[data-figure=heatmap]")) {
   const cells = JSON.parse(map.dataset.cells);
   const rows = cells.row.length, columns = rows ? cells.row[0].length : 0;
