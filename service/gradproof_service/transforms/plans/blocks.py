@@ -19,7 +19,7 @@ from gradproof_service.transforms.evaluate import Step, Tick
 from gradproof_service.transforms.plans.draft import Region
 from gradproof_service.transforms.plans.memory import Arena
 from gradproof_service.transforms.plans.sketch import Sketch
-from gradproof_service.transforms.plans.straight import tied, writes_in_place
+from gradproof_service.transforms.plans.straight import stored, tied, writes_in_place
 from gradproof_service.transforms.plans.threads import shared_out
 
 
@@ -173,7 +173,7 @@ class _Program:
         if isinstance(function, np.ufunc):
             self._take_over(n, step)
         if function is None:
-            function = partial(_stored, step.site.op.kernel, step.site)
+            function = partial(stored, step.site.op.kernel, step.site)
         out = None if step.first in self._direct else self._new(step.first)
         arrays = [*xs, out]
         values = (*step.operands, step.first)
@@ -291,8 +291,3 @@ def _last_uses(region: Region) -> dict[int, int]:
         root[v] = root.get(step.operands[0], step.operands[0]) if step.site.op.moves else v
         last[root[v]] = n
     return last
-
-
-def _stored(kernel: Any, site: Any, *arrays: Array) -> None:
-    *xs, out = arrays
-    out[...] = kernel(site, *xs)

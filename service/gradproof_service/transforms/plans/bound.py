@@ -19,6 +19,7 @@ from gradproof_service.transforms.plans.sketch import Sketch, with_views
 from gradproof_service.transforms.plans.straight import (
     aligned_operands,
     layout,
+    stored,
     tied,
     writes_in_place,
 )
@@ -181,12 +182,15 @@ class Bound:
                 self._root[first] = self._root[step.operands[0]]
                 return
         function = writes_in_place(step)
+        apart = function is None
         if function is None:
-            self._late(step)
-            return
+            if step.any_batched or op.batching == "run":
+                self._late(step)
+                return
+            function = partial(stored, op.kernel, step.site)
         args = aligned_operands(step, xs) if step.any_batched else xs
         strides = None
-        if not all(x.flags.c_contiguous for x in xs):
+        if apart or not all(x.flags.c_contiguous for x in xs):
             strides = layout(np.asarray(call(step, list(xs))))
         if strides is None and op.batching == "elementwise" and isinstance(function, np.ufunc):
             self._free_for(n, step)

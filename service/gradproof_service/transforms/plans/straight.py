@@ -89,6 +89,12 @@ def layout(x: Array) -> tuple[int, ...] | None:
     return None if x.flags.c_contiguous else x.strides
 
 
+def stored(kernel: Any, site: Any, *arrays: Array) -> None:
+    """The call of a kernel that returns its result, copied to where it is wanted: the last array."""
+    *xs, out = arrays
+    out[...] = kernel(site, *xs)
+
+
 _BY_NAME: Final = (np.maximum, np.minimum)
 """Ufuncs that want `out` by name; the others are faster with it by position."""
 
