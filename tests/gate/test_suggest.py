@@ -58,14 +58,14 @@ def test_what_is_no_source_of_the_project_is_passed_over(tmp_path: Path) -> None
 
 
 def test_the_list_comes_first_and_nothing_is_overwritten(tmp_path: Path) -> None:
-    """Without --write nothing is written; with it a configuration that can be read; a second time it is refused."""
+    """With --dry-run nothing is written; without it a configuration that can be read; a second time it is refused."""
     (tmp_path / "model.py").write_text(SOURCE)
-    dry = command(tmp_path, "gate", "init")
+    dry = command(tmp_path, "gate", "init", "--dry-run")
     assert dry.returncode == 0, dry.stderr
     assert "model.py:loss" in dry.stdout
-    assert "gate init --write" in dry.stdout
+    assert "`gradproof gate init` writes" in dry.stdout
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["model.py"]
-    done = command(tmp_path, "gate", "init", "--write")
+    done = command(tmp_path, "gate", "init")
     assert done.returncode == 0, done.stderr
     config = load(tmp_path / "gradproof.toml")
     assert [c.name for c in config.cases] == [
@@ -78,7 +78,7 @@ def test_the_list_comes_first_and_nothing_is_overwritten(tmp_path: Path) -> None
         "rosen-hessian",
     ]
     before = (tmp_path / "gradproof.toml").read_bytes()
-    for arguments in (("--write",), ("--out", "gradproof.toml")):
+    for arguments in ((), ("--out", "gradproof.toml")):
         again = command(tmp_path, "gate", "init", *arguments)
         assert again.returncode == 2
         assert "never overwritten" in again.stderr
@@ -92,7 +92,7 @@ def test_a_table_in_pyproject_is_a_configuration_too(tmp_path: Path) -> None:
     """Where pyproject.toml has the table no second file appears."""
     (tmp_path / "model.py").write_text(SOURCE)
     (tmp_path / "pyproject.toml").write_text("[tool.gradproof]\n")
-    done = command(tmp_path, "gate", "init", "--write")
+    done = command(tmp_path, "gate", "init")
     assert done.returncode == 2
     assert not (tmp_path / "gradproof.toml").exists()
 
@@ -102,7 +102,7 @@ def test_what_it_writes_runs(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     for name in ("physics.py", "losses.py"):
         (tmp_path / "models" / name).write_text((EXAMPLE / "models" / name).read_text())
-    assert command(tmp_path, "gate", "init", "--write").returncode == 0
+    assert command(tmp_path, "gate", "init").returncode == 0
     result = run(tmp_path)
     counts = {str(v): n for v, n in result.counts.items()}
     assert result.collected == 16

@@ -189,7 +189,7 @@ def run_init(folder: Path | None, *, dry: bool, out: Path | None) -> int:
         show(page)
         return PASSED
     if dry:
-        page.add(f"{len(found)} found; `gradproof gate init --write` writes them to gradproof.toml")
+        page.add(f"{len(found)} found; `gradproof gate init` writes them to gradproof.toml")
     elif out is not None:
         if out.exists():
             raise RequestError(f"{out}: the file exists already; it is never overwritten")

@@ -173,17 +173,17 @@ def init(
         Path | None, typer.Argument(metavar="FOLDER", help="where to look (default: here)")
     ] = None,
     *,
-    write: Annotated[
-        bool, typer.Option("--write", help="write gradproof.toml; it is never overwritten")
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only list what is found, and write nothing")
     ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="write to this file instead")
     ] = None,
 ) -> Work:
-    """Find functions with gradients beside them by their names, and write a first configuration."""
+    """Find functions with gradients beside them by their names, and write a first gradproof.toml; none is overwritten."""
     from gradproof._cli.gate import run_init
 
-    return partial(run_init, folder, dry=not write and out is None, out=out)
+    return partial(run_init, folder, dry=dry_run, out=out)
 
 
 def _asked(what: str, **given: object) -> Work:
