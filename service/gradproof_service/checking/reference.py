@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -38,6 +39,8 @@ BLOCK_LIMIT = 1 << 24
 DIRECTIONS = 4
 """Directions per input where coordinates are too many; one fewer for very long inputs."""
 LONG_INPUT = 50_000
+SHORT_INPUT = 4096
+"""Directions of inputs up to this size are drawn once and kept."""
 UNEVEN = 8
 """A mode that takes more than so many times the other's seeds is run along directions only, where values alone show every entry."""
 LITTLE = 2e5
@@ -194,14 +197,20 @@ def push(scene: Scene, i: int, directions: Array, eps: float | None = None) -> t
 
 
 def directions_for(scene: Scene, i: int) -> Array:
-    """Seeded directions (D, n) of input i: dense signs, a sparse one, a block, a ramp.
+    """Seeded directions (D, n) of input i, to be read only: dense signs, a sparse one, a block, a ramp.
 
     Signs are symmetric, so that one wrong entry is not lost in a sum that grows with n; entries
     are powers of two, so that steps along them are exact.
     """
     n = scene.size_in(i)
+    draw = _drawn if n <= SHORT_INPUT else _drawn.__wrapped__
+    return draw(scene.rng_seed, i, n)
+
+
+@lru_cache(maxsize=32)
+def _drawn(rng_seed: int, i: int, n: int) -> Array:
     count = DIRECTIONS - (n > LONG_INPUT)
-    rng = np.random.default_rng((scene.rng_seed, i, 3))
+    rng = np.random.default_rng((rng_seed, i, 3))
     rows = rng.integers(0, 2, (count, n)) * 2.0 - 1.0
     if count > 1 and n > 8:
         rows[1] *= rng.random(n) < max(8 / n, 0.02)
@@ -211,6 +220,7 @@ def directions_for(scene: Scene, i: int) -> Array:
         start = int(rng.integers(n // 2))
         rows[2, :start] = 0
         rows[2, start + max(1, n // 4) :] = 0
+    rows.flags.writeable = False
     return rows
 
 
