@@ -52,7 +52,7 @@ def graph_of(f: Callable[..., Any], points: Arrays) -> Callable[..., Any]:
     program = decode_program(gp.trace(f, at=tuple(points)).message)
     graph, findings = type_program(program, [type_of_array(np.asarray(x)) for x in points])
     assert graph is not None, findings
-    return lambda wrt, kind: prepare(graph, wrt=wrt, kind=kind)
+    return lambda wrt, kind: prepare(graph, wrt=wrt, kind=kind, threads=_threads())
 
 
 def jax_gradient(f: Callable[..., Any], points: Arrays, wrt: Sequence[int]) -> Maker:

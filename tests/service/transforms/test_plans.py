@@ -168,7 +168,7 @@ def test_random_graphs_at_special_points(data: Any, dtype: Any) -> None:
 
 
 @settings(max_examples=40)
-@given(data=st.data(), threads=st.sampled_from((1, 2, 3)))
+@given(data=st.data(), threads=st.sampled_from((1, 2, 3, 4)))
 def test_random_long_graphs_in_blocks(data: Any, threads: int) -> None:
     """Long random graphs and their gradients, on any number of threads."""
     chosen = data.draw(st.lists(st.sampled_from(LONG), min_size=1, max_size=2))
