@@ -13,7 +13,14 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.message import Message
-from gradproof_proto.blobs import MESSAGE_LIMIT, MESSAGE_ROOM, blob_ref, move_in, move_out
+from gradproof_proto.blobs import (
+    MESSAGE_LIMIT,
+    MESSAGE_ROOM,
+    blob_ref,
+    lightened,
+    move_in,
+    move_out,
+)
 from gradproof_proto.v1 import catalogue_pb2 as cat
 from gradproof_proto.v1 import catalogue_pb2_grpc, derivative_pb2_grpc
 from gradproof_proto.v1 import check_pb2 as chk
@@ -203,8 +210,7 @@ class RemoteTransport:
             contents[blob.sha256] = content
             return blob
 
-        copy = type(request)()
-        copy.CopyFrom(request)
+        copy = lightened(request, put)
         if not move_out(copy, put):
             sent: Any = copy
             if "program" in copy.DESCRIPTOR.fields_by_name and sent.HasField("program"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from math import prod
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
@@ -35,6 +35,7 @@ _LEAVES: Final = frozenset(
 )  # fmt: skip
 """Messages that come in great numbers and hold no elements."""
 
+M = TypeVar("M", bound=Message)
 Holder = Any
 """A `Tensor` or a `Constant`: both have `data` and `blob`."""
 
@@ -72,6 +73,33 @@ def move_out(message: Message, put: Callable[[bytes], pb.BlobRef]) -> bool:
             if holder.WhichOneof("payload") == "data" and len(holder.data) > threshold:
                 holder.blob.CopyFrom(put(holder.data))
     return message.ByteSize() <= MESSAGE_ROOM
+
+
+def lightened(message: M, put: Callable[[bytes], pb.BlobRef]) -> M:
+    """A copy whose tensors above `TENSOR_LIMIT` are what `put` names them: their elements are read once and never copied."""
+    copy = type(message)()
+    stack: list[tuple[Any, Any]] = [(message, copy)]
+    while stack:
+        source, target = stack.pop()
+        if source.ByteSize() <= TENSOR_LIMIT or source.DESCRIPTOR.full_name in _LEAVES:
+            target.MergeFrom(source)
+            continue
+        for field, value in source.ListFields():
+            name = field.name
+            if field.message_type is None:
+                held = name == "data" and source.DESCRIPTOR.full_name in _HOLDERS
+                if held and len(value) > TENSOR_LIMIT:
+                    target.blob.CopyFrom(put(value))
+                elif field.is_repeated:
+                    getattr(target, name).extend(value)
+                else:
+                    setattr(target, name, value)
+            elif field.is_repeated:
+                stack.extend((item, getattr(target, name).add()) for item in value)
+            else:
+                getattr(target, name).SetInParent()
+                stack.append((value, getattr(target, name)))
+    return copy
 
 
 def move_in(message: Message, get: Fetch) -> None:
