@@ -16,6 +16,7 @@ FAMILIES = (
     "second",
     "checks",
     "sparse",
+    "recurrent",
     "bundle",
 )
 
