@@ -100,11 +100,11 @@ def _in_chunks(f: Chunk, out: Array, x: Array) -> None:
     if x.ndim != 1:
         x, out = x.reshape(-1), out.reshape(-1)
     count = x.size
-    size = -(-count // max(1, -(-count // _CHUNK)))
-    room = [np.empty(size) for _ in range(3 if f is _cosine else 1)]
-    if size == count:
-        f(x, out, room)
+    if count <= _CHUNK:
+        f(x, out, [np.empty(count), np.empty(count), np.empty(count)])
         return
+    size = -(-count // -(-count // _CHUNK))
+    room = [np.empty(size), np.empty(size), np.empty(size)]
     for start in range(0, count, size):
         part = x[start : start + size]
         f(part, out[start : start + size], [row[: part.size] for row in room])

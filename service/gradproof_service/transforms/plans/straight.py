@@ -24,6 +24,8 @@ def writes_in_place(step: Step) -> Callable[..., Any] | None:
         return ufunc
     if op.into is not None and (not step.any_batched or op.batching == "elementwise"):
         into = op.into
+        if len(site.ins) == 1:
+            return lambda x, out: into(site, out, x)
         return lambda *args: into(site, args[-1], *args[:-1])
     if op.name == "matmul":
         return _rows_product(step)
