@@ -27,6 +27,7 @@ def assert_derivatives(
     """
     from gradproof._api import check
 
+    __tracebackhide__ = True  # pytest shows the line of the test
     report = check(f, at=at, claim=claim, **options)
     if report.verdict == "disagrees" or (
         report.verdict == "inconclusive" and not allow_inconclusive

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-import random
+import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -153,46 +155,79 @@ def test_review_names_what_cannot_be_accepted_and_ends_with_its_input(example: P
     assert not (example / "gradients" / "polar.toml").exists()
 
 
-WRITER = """
-import sys
-from pathlib import Path
-from gradproof._gate.accept import put
-root = Path(sys.argv[1])
-texts = [(root / name).read_text() for name in ("one.txt", "two.txt")]
-print("ready", flush=True)
-while True:
-    for text in texts:
-        for k in range(5):
-            put(text, root / "gradients" / f"case{k}.toml", root)
-"""
+CHANGES = ("open", "os.", "tempfile.", "shutil.")
+"""How the events begin that Python tells before it touches a file."""
 
 
-def test_a_kill_at_any_moment_leaves_whole_baselines(example: Path, tmp_path: Path) -> None:
-    """Writers that are killed without warning leave each file as it was or as it should be, and nothing beside them."""
-    folder = tmp_path / "writer"
-    (folder / "gradients").mkdir(parents=True)
-    sources = sorted((example / "gradients").iterdir(), key=lambda p: p.stat().st_size)
-    texts = [sources[0].read_text(), sources[-1].read_text() * 40]
-    for name, text in zip(("one.txt", "two.txt"), texts, strict=True):
-        (folder / name).write_text(text)
-    random_source = random.Random(0)
-    for _ in range(12):
-        with subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, env=environment()
-        ) as writer:
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == b"ready\n"
-            for _ in range(4):
-                time.sleep(random_source.uniform(0, 0.01))
-                writer.send_signal(signal.SIGSTOP)  # looked at in the middle, and then killed there
-                for path in (folder / "gradients").iterdir():
-                    assert path.suffix == ".toml"
-                    assert path.read_text() in texts
-                writer.send_signal(signal.SIGCONT)
-            writer.kill()
-        for path in (folder / "gradients").iterdir():
-            assert path.suffix == ".toml"
-            assert path.read_text() in texts
+def killed(work: Callable[[], object], at: int = 0, limit: int | None = None) -> bool:
+    """Do the work in a copy of this process, and tell whether it was killed.
+
+    That is before its so-many-th touch of a file, or when it has written so many bytes of one.
+    """
+    pid = os.fork()
+    if not pid:
+        left = at
+
+        def hook(event: str, _: object) -> None:
+            nonlocal left
+            if event.startswith(CHANGES):
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            if limit is not None:
+                signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            sys.addaudithook(hook)
+            work()
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+
+
+def test_a_kill_at_any_point_leaves_whole_baselines(example: Path) -> None:
+    """Before each touch of a file, and in the middle of writing one, a kill leaves every baseline as it was or should be.
+
+    One that moved is accepted, one that is new, and one that is gone; nothing is left beside them.
+    """
+    words = ("loss_huber", "orbit", "cubic")
+    edit(example, "models/losses.py", *DRIFTED)
+    edit(example, "gradproof.toml", "[cases.cubic]", "[cases.cubic-new]")
+    results = [c for c in run(example, words=words).cases if acceptable(c)]
+    assert sorted(str(c.verdict) for c in results) == ["DRIFT", "GONE", "NEW"]
+    config = load(example / "gradproof.toml")
+    folder = example / "gradients"
+    for path in folder.iterdir():
+        if not any(word in path.name for word in words):
+            path.unlink()
+
+    def work() -> None:
+        for case in results:
+            accept(config, case, "why")
+
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    work()
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert len(before.keys() ^ after.keys()) == 2
+
+    def left_whole() -> bool:
+        found = {path.name: path.read_bytes() for path in folder.iterdir()}
+        for name in found.keys() | before.keys() | after.keys():
+            assert found.get(name) in (before.get(name), after.get(name)), name
+        for path in folder.iterdir():
+            path.unlink()
+        for name, data in before.items():
+            (folder / name).write_bytes(data)
+        return found == after
+
+    left_whole()
+    points = next(k for k in count(1) if not (killed(work, at=k), left_whole())[0])
+    assert points > 20
+    sizes = [len(data) for name, data in after.items() if before.get(name) != data]
+    for limit in sorted({0, 1, *(size // 2 for size in sizes), *(size - 1 for size in sizes)}):
+        assert killed(work, limit=limit)
+        assert not left_whole()
 
 
 @pytest.mark.parametrize("verb", ["accept", "review"])

@@ -56,18 +56,19 @@ class Checker:
             self.fail(explain(report))
         if baseline:
             name = baseline if isinstance(baseline, str) else self._name()
-            self._hold(name, recorder, drift_digits, wanted.get("profile") or "numpy")
+            said = "" if claim is None else str(getattr(claim, "__name__", "claim"))
+            self._hold(name, said, recorder, drift_digits, wanted.get("profile") or "numpy")
         return report
 
     def _name(self) -> str:
         return self.test if self.count == 1 else f"{self.test}-{self.count}"
 
     def _hold(
-        self, name: str, recorder: Recorder, drift_digits: float | None, profile: str
+        self, name: str, claim: str, recorder: Recorder, drift_digits: float | None, profile: str
     ) -> None:
         """Hold the numbers against the baseline of this name, or write it when that is asked for."""
         settings = Settings(profile=profile, drift_digits=drift_digits)
-        case = Case(name, self.test, "", None, {}, {}, (), (), "", settings, "", 0, "")
+        case = Case(name, self.test, claim, None, {}, {}, (), (), "", settings, "", 0, "")
         path = self.folder / file_name(name)
         checked = checked_of(recorder.checks)
         if self.update:
