@@ -17,6 +17,7 @@ from gradproof_proto.blobs import (
     MESSAGE_LIMIT,
     MESSAGE_ROOM,
     blob_ref,
+    fits,
     lightened,
     move_in,
     move_out,
@@ -201,7 +202,7 @@ class RemoteTransport:
 
     def fitted(self, request: Answer) -> Answer:
         """The request itself when it is small enough, else a copy whose large parts have been put as blobs."""
-        if request.ByteSize() <= MESSAGE_ROOM:
+        if fits(request):
             return request
         contents: dict[bytes, bytes] = {}
 

@@ -34,6 +34,8 @@ _LEAVES: Final = frozenset(
     )
 )  # fmt: skip
 """Messages that come in great numbers and hold no elements."""
+_TOLD_APART: Final = _LEAVES | {pb.Program.DESCRIPTOR.full_name}
+"""The constants of a program do not say their size: their shapes stand in another table."""
 
 M = TypeVar("M", bound=Message)
 Holder = Any
@@ -45,18 +47,16 @@ def blob_ref(content: bytes) -> pb.BlobRef:
     return pb.BlobRef(sha256=hashlib.sha256(content).digest(), size_bytes=len(content))
 
 
-def holders(message: Message) -> Iterator[Holder]:
-    """Every tensor and constant in a message, in the order of their fields."""
+def holders(message: Message, passed_by: frozenset[str] = _LEAVES) -> Iterator[Holder]:
+    """Every tensor and constant in a message, in the order of their fields; not those in messages that are passed by."""
     stack: list[Message] = [message]
     while stack:
         top = stack.pop()
-        name = top.DESCRIPTOR.full_name
-        if name in _HOLDERS:
+        if top.DESCRIPTOR.full_name in _HOLDERS:
             yield top
-        if name in _HOLDERS or name in _LEAVES:
             continue
         for field, value in reversed(top.ListFields()):
-            if field.message_type is None:
+            if field.message_type is None or field.message_type.full_name in passed_by:
                 continue
             stack.extend(reversed(value) if field.is_repeated else (value,))
 
@@ -67,12 +67,23 @@ def move_out(message: Message, put: Callable[[bytes], pb.BlobRef]) -> bool:
     Only tensors above `TENSOR_LIMIT` are moved, unless that is not enough.
     """
     for threshold in (TENSOR_LIMIT, TENSOR_LIMIT >> 6):
-        if message.ByteSize() <= MESSAGE_ROOM:
+        if fits(message):
             return True
         for holder in holders(message):
-            if holder.WhichOneof("payload") == "data" and len(holder.data) > threshold:
-                holder.blob.CopyFrom(put(holder.data))
+            if holder.WhichOneof("payload") != "data":
+                continue
+            content = holder.data  # a copy each time it is asked for
+            if len(content) > threshold:
+                holder.blob.CopyFrom(put(content))
     return message.ByteSize() <= MESSAGE_ROOM
+
+
+def fits(message: Message) -> bool:
+    """Whether a message may be sent as it is. A large tensor is told by its shape: to count bytes is to write them all."""
+    return (
+        all(_said_bytes(holder) <= MESSAGE_ROOM for holder in holders(message, _TOLD_APART))
+        and message.ByteSize() <= MESSAGE_ROOM
+    )
 
 
 def lightened(message: M, put: Callable[[bytes], pb.BlobRef]) -> M:
@@ -81,19 +92,15 @@ def lightened(message: M, put: Callable[[bytes], pb.BlobRef]) -> M:
     stack: list[tuple[Any, Any]] = [(message, copy)]
     while stack:
         source, target = stack.pop()
-        if source.ByteSize() <= TENSOR_LIMIT or source.DESCRIPTOR.full_name in _LEAVES:
-            target.MergeFrom(source)
-            continue
+        holds = source.DESCRIPTOR.full_name in _HOLDERS
         for field, value in source.ListFields():
-            name = field.name
-            if field.message_type is None:
-                held = name == "data" and source.DESCRIPTOR.full_name in _HOLDERS
-                if held and len(value) > TENSOR_LIMIT:
-                    target.blob.CopyFrom(put(value))
-                elif field.is_repeated:
-                    getattr(target, name).extend(value)
-                else:
-                    setattr(target, name, value)
+            name, kind = field.name, field.message_type
+            if holds and name == "data" and len(value) > TENSOR_LIMIT:
+                target.blob.CopyFrom(put(value))
+            elif kind is None and not field.is_repeated:
+                setattr(target, name, value)
+            elif kind is None or (field.is_repeated and kind.full_name in _LEAVES):
+                getattr(target, name).MergeFrom(value)
             elif field.is_repeated:
                 stack.extend((item, getattr(target, name).add()) for item in value)
             else:
@@ -129,3 +136,10 @@ def resolved(program: pb.Program, get: Fetch) -> pb.Program:
             if start + size <= constant.blob.size_bytes:
                 constant.data = bytes(get(constant.blob)[start : start + size])
     return copy
+
+
+def _said_bytes(holder: Holder) -> int:
+    """Bytes that the elements of a tensor take in its message, by its shape."""
+    row = BY_WIRE.get(int(holder.dtype))
+    inline = holder.WhichOneof("payload") == "data"
+    return prod(holder.shape) * row.stored.itemsize if inline and row is not None else 0
