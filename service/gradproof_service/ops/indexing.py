@@ -271,6 +271,11 @@ def _get(s: Site, x: Array, *indices: Array) -> Array:
     return read_spec(spec, x, indices, s.lead(x), loud(x.dtype, s["fill"]))
 
 
+def _get_into(s: Site, out: Array, x: Array, *indices: Array) -> None:
+    spec = parse_spec(s["spec"], s.ins[0].shape)
+    out[...] = _get(s, x, *indices) if indices else x[spec.basic]
+
+
 def sample_spec(d: Draw) -> tuple[Array, list[Array], str]:
     """An array, index operands and a spec that mixes all kinds of parts."""
     shape = d.shape(1, 3, 4)
@@ -301,7 +306,7 @@ INDEX_GET = Op(
     vjp=lambda i: None if i else lambda xp, s, xs, ys, c: xp.index_set(
         xp.zeros(s.ins[0]), c, *xs[1:], spec=s["spec"], reduction="add"),
     attrs=(Attr("spec", "str", "such as '0,::2,new,array,...'", required=True), FILL),
-    linear=(0,), analytic=True, ulps=0.0, source="NumPy indexing",
+    linear=(0,), analytic=True, ulps=0.0, source="NumPy indexing", into=_get_into,
     reads=gathered,
 )  # fmt: skip
 

@@ -184,6 +184,15 @@ def _set(s: Site, x: Array, u: Array, *indices: Array) -> Array:
     return y
 
 
+def _set_into(s: Site, out: Array, x: Array, u: Array, *indices: Array) -> None:
+    if indices:
+        out[...] = _set(s, x, u, *indices)
+        return
+    np.copyto(out, x)
+    view = out[(*parse_spec(s["spec"], s.ins[0].shape).basic, ...)]
+    view[...] = u if s["reduction"] == "set" else view + u
+
+
 def _read_spec(xp: Any, s: Site, xs: tuple[Any, ...], v: Any) -> Any:
     return xp.index_get(v, *xs[2:], spec=s["spec"], fill=0.0)
 
@@ -219,7 +228,7 @@ INDEX_SET = Op(
         Attr("reduction", "str", "set or add", "set"),
     ),
     linear=(0, 1), analytic=True, accumulates=True, exact=_selects, source="NumPy indexing",
-    kink="set: the last update of several at one place has all of the slope",
+    into=_set_into, kink="set: the last update of several at one place has all of the slope",
     cost=lambda s: s.ins[0].size + s.ins[1].size,
     reads=written(_set_places),
 )  # fmt: skip

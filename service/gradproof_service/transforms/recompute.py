@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops.ordering import AFTER
+from gradproof_service.transforms.hoist import hoisted
 from gradproof_service.transforms.reverse import Sweep, reversed_by
 
 Pair = tuple[int, ...]
@@ -36,6 +37,7 @@ class Schedule(NamedTuple):
 
 def recomputed(graph: Graph, wrt: Pair, outs: Pair, schedule: Schedule) -> Graph:
     """The graph of `vjp(graph, wrt, outs)` that computes again what the schedule does not keep."""
+    graph = hoisted(graph)
     pieces = _Pieces(graph, schedule)
     return reversed_by(graph, wrt, outs, pieces.walk, schedule.carry_bytes)
 

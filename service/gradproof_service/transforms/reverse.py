@@ -14,6 +14,7 @@ from gradproof_service.ops import OPS
 from gradproof_service.ops.record import Site
 from gradproof_service.transforms.derive import Derive, reaches
 from gradproof_service.transforms.evaluate import MEMORY, Memory
+from gradproof_service.transforms.hoist import hoisted
 from gradproof_service.transforms.rules import reverse_piece
 
 _ADD: Final = OPS["add"]
@@ -69,6 +70,7 @@ def _cotangents(
 
 
 def _vjp(graph: Graph, wrt: tuple[int, ...], outs: tuple[int, ...]) -> Graph:
+    graph = hoisted(graph)
     return reversed_by(graph, wrt, outs, lambda sweep: sweep.back(sweep.ids, 0, len(graph)))
 
 
