@@ -1,4 +1,4 @@
-"""Sparse Jacobians of stencils: ours finds the structure itself, JAX and torch are given their colours by hand.
+"""Sparse Jacobians of stencils and a Hessian: ours finds the structure itself, JAX is given its colours by hand.
 
 Everybody returns the values of the entries row by row. `structure` rows compare finding the structure, once, with thirty runs.
 """
@@ -6,6 +6,7 @@ Everybody returns the values of the entries row by row. `structure` rows compare
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,11 @@ def bratu(xp: Any, u: Any) -> Any:
     """Residual of u'' + rate exp(u) on a square with zero borders: five neighbours each."""
     p = xp.pad(u, 1)
     return p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:] - 4.0 * u + RATE * xp.exp(u)
+
+
+def rosenbrock(xp: Any, x: Any) -> Any:
+    """A sum over neighbours: three diagonals in its Hessian."""
+    return xp.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
 
 
 def typed(f: Callable[..., Any], points: Arrays) -> Any:
@@ -134,22 +140,26 @@ def _casadi(n: int, u: Any) -> Maker:
 
         x = casadi.SX.sym("u", n)
         f = 0.5 * x[1:-1] * (x[2:] - x[:-2]) - NU * (x[2:] - 2.0 * x[1:-1] + x[:-2])
-        call = casadi.Function("jacobian", [x], [casadi.jacobian(f, x)])
-        pattern = call.sparsity_out(0)
-        rows, columns = np.array(pattern.get_triplet())
-        order = np.lexsort((columns, rows))
-        buffer, run = call.buffer()
-        out = np.empty(pattern.nnz())
-        buffer.set_arg(0, memoryview(u))
-        buffer.set_res(0, memoryview(out))
-
-        def values(_alive: Any = buffer) -> Arrays:
-            run()
-            return [out[order]]
-
-        return values
+        return _casadi_entries(casadi.Function("jacobian", [x], [casadi.jacobian(f, x)]), u)
 
     return make
+
+
+def _casadi_entries(call: Any, u: Any) -> Contender:
+    """The stored entries of a function's one sparse result, row by row, through its buffers."""
+    pattern = call.sparsity_out(0)
+    rows, columns = np.array(pattern.get_triplet())
+    order = np.lexsort((columns, rows))
+    buffer, run = call.buffer()
+    out = np.empty(pattern.nnz())
+    buffer.set_arg(0, memoryview(u))
+    buffer.set_res(0, memoryview(out))
+
+    def values(_alive: Any = buffer) -> Arrays:
+        run()
+        return [out[order]]
+
+    return values
 
 
 def _scipy(f: Callable[..., Any], u: Any, n: int) -> Maker:
@@ -170,6 +180,58 @@ def _scipy(f: Callable[..., Any], u: Any, n: int) -> Maker:
         return values
 
     return make
+
+
+def _hessian(x: Any) -> Contender:
+    from gradproof_service.transforms.sparsity.jacobians import sparse_hessian
+
+    graph = typed(lambda x: rosenbrock(np, x), [x])
+    return lambda: [sparse_hessian(graph, [x], (0,))[0][0].values]
+
+
+def _hessian_jax(x: Any) -> Contender:
+    """Three products with colours by hand."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    n = len(x)
+    rows, columns = _three_diagonals(n)
+    seeds = jax.numpy.asarray((np.arange(n) % 3 == np.arange(3)[:, None]) * 1.0)
+    at = jax.numpy.asarray(((columns % 3) * n + rows).astype(np.int32))
+    slope = jax.grad(lambda y: rosenbrock(jax.numpy, y))
+
+    def entries(x: Any, seeds: Any, at: Any) -> Any:
+        return jax.vmap(lambda t: jax.jvp(slope, (x,), (t,))[1])(seeds).reshape(-1)[at]
+
+    call, here = jax.jit(entries), jax.numpy.asarray(x)
+    return lambda: [jax.block_until_ready(call(here, seeds, at))]
+
+
+def _hessian_dense(x: Any) -> Contender:
+    """The whole matrix; its entries are picked outside, which takes no time to speak of beside it."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    rows, columns = _three_diagonals(len(x))
+    call = jax.jit(jax.hessian(lambda y: rosenbrock(jax.numpy, y)))
+    here = jax.numpy.asarray(x)
+    return lambda: [np.asarray(call(here))[rows, columns]]
+
+
+def _hessian_casadi(x: Any) -> Contender:
+    import casadi
+
+    v = casadi.SX.sym("x", len(x))
+    a, b = v[:-1], v[1:]
+    f = casadi.sum1(100.0 * (b - a**2) ** 2 + (1.0 - a) ** 2)
+    return _casadi_entries(casadi.Function("hessian", [v], [casadi.hessian(f, v)[0]]), x)
+
+
+def _three_diagonals(n: int) -> tuple[Any, Any]:
+    rows = np.repeat(np.arange(n), 3)
+    columns = rows + np.tile(np.arange(-1, 2), n)
+    inside = (columns >= 0) & (columns < n)
+    return rows[inside], columns[inside]
 
 
 def _tasks() -> list[Task]:
@@ -194,6 +256,14 @@ def _tasks() -> list[Task]:
         found.append(Task(name, makers, 1e-7, {COLOURED: aim}))
         runs: dict[str, Maker] = {"ours": _structure(f, u), "thirty runs of ours": _ours(f, u, 30)}
         found.append(Task(f"{name}, structure", runs, 1e-12, {"thirty runs of ours": 1.0}))
+    x = np.random.default_rng(0).standard_normal(1000)
+    hessians: dict[str, Maker] = {
+        name: partial(make, x)
+        for name, make in (
+            ("ours", _hessian), (COLOURED, _hessian_jax), ("jax jit, dense", _hessian_dense), ("casadi", _hessian_casadi),
+        )
+    }  # fmt: skip
+    found.append(Task("Rosenbrock sparse Hessian n=1000", hessians, 1e-9))
     return found
 
 

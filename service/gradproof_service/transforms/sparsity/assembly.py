@@ -33,10 +33,13 @@ class InOrder:
 
 @dataclass(frozen=True, slots=True)
 class OneByOne:
-    """The derivative by variable k in lane l goes to entry `places[k][l]`, -1: nowhere; `met` where several add up to one entry."""
+    """The derivative by variable k in lane l goes to entry `places[k][l]`, -1: nowhere; where several go to one they add up.
+
+    `whole` where each has one entry of its own.
+    """
 
     places: tuple[Array, ...]
-    met: bool
+    whole: bool
 
 
 To = InOrder | OneByOne
@@ -109,7 +112,7 @@ def in_blocks(part: Part, shape: Shape) -> Part:
     if isinstance(first, Grid):
         return replace(part, to=InOrder(first))
     places = first.at[:, None] + np.arange(len(part.variables))
-    return replace(part, to=_one_by_one(places, False))
+    return replace(part, to=_one_by_one(places, True))
 
 
 def _table(rows: Array, columns: Sequence[Array]) -> _Table:
@@ -169,15 +172,15 @@ def _parts(group: int, t: _Table, starts: Array, columns: Array) -> list[Part]:
     found: list[Part] = []
     if t.usual and len(t.odd) < len(t.rows):
         found.append(_usual(group, t, starts, columns))
-    if len(t.odd):
+    if (t.ranks >= 0).any():
         places = np.where(t.ranks < 0, -1, starts[t.rows[t.odd]][:, None] + t.ranks)
         held = places >= 0
         for k, mine in enumerate(held.T):
             columns[places[mine, k]] = _at(t.columns[k], t.odd[mine])
-        met = int(held.sum()) > int((t.ranks.max(axis=1, initial=-1) + 1).sum())
+        whole = bool((t.ranks.max(axis=1, initial=-1) + 1 == held.shape[1]).all())
         some = np.flatnonzero(held.any(axis=0))
         variables = tuple([(k,) for k in some.tolist()])
-        found.append(Part(group, t.odd, variables, _one_by_one(places[:, some], met)))
+        found.append(Part(group, t.odd, variables, _one_by_one(places[:, some], whole)))
     return found
 
 
@@ -199,8 +202,8 @@ def _usual(group: int, t: _Table, starts: Array, columns: Array) -> Part:
     places = first[:, None] + np.arange(len(t.usual))
     for j, (k, *_) in enumerate(t.usual):
         columns[places[:, j]] = _at(t.columns[k], lanes)
-    return Part(group, lanes, t.usual, _one_by_one(places, False))
+    return Part(group, lanes, t.usual, _one_by_one(places, True))
 
 
-def _one_by_one(places: Array, met: bool) -> OneByOne:
-    return OneByOne(tuple([np.ascontiguousarray(column) for column in places.T]), met)
+def _one_by_one(places: Array, whole: bool) -> OneByOne:
+    return OneByOne(tuple([np.ascontiguousarray(column) for column in places.T]), whole)

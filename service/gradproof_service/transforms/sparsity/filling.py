@@ -94,12 +94,15 @@ def _fill(data: Array, run: Run, held: Sequence[Array], tick: Tick) -> None:
 
 def _scatter(data: Array, found: Sequence[Array], to: OneByOne, start: int, stop: int) -> None:
     """Some lanes' derivatives each to its entry; within one variable no entry is met twice."""
-    places = [at[start:stop] for at in to.places]
-    if to.met:
-        for at in places:
-            data[at[at >= 0]] = 0.0
-    for x, every in zip(found, places, strict=True):
-        held = every >= 0
-        at = every[held]
-        here = x[held] if x.ndim else x
-        data[at] = data[at] + here if to.met else here
+    if to.whole:
+        for x, at in zip(found, to.places, strict=True):
+            data[at[start:stop]] = x
+        return
+    places = np.concatenate([at[start:stop] for at in to.places])
+    held = places >= 0
+    at = places[held]
+    values = np.empty((len(found), stop - start), data.dtype)
+    for row, x in zip(values, found, strict=True):
+        row[...] = x
+    data[at] = 0.0
+    np.add.at(data, at, values.reshape(-1)[held])

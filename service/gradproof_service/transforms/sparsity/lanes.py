@@ -81,7 +81,7 @@ def lanes_of(moves: Moves, v: int) -> list[Lanes]:
 
 @dataclass(slots=True)
 class _Ask:
-    """A value at some elements (-1: not asked in that lane), and how it is made: op of others, one of others by mask, or a leaf."""
+    """A value at some elements (-1: not asked in that lane), and how it is made: op of others, one of others by mask, a leaf, a number."""
 
     value: int
     at: Array
@@ -89,6 +89,7 @@ class _Ask:
     site: Any = None
     of: tuple[int, ...] = ()
     leaf: int = -1
+    number: Array | None = None
 
 
 class _Walk:
@@ -143,7 +144,8 @@ class _Walk:
 
     def _settle(self, ask: _Ask) -> None:
         moves, v = self._moves, ask.value
-        if self._is_number(v):
+        ask.number = None if moves.active[v] else moves.values.number(v)
+        if ask.number is not None:
             ask.op = "number"
             return
         if not moves.active[v] or v < len(self._graph.inputs):
@@ -263,8 +265,7 @@ class _Walk:
             case "":
                 return leaves[ask.leaf]
             case "number":
-                site = self._graph.sites[self._moves.producer[ask.value]]
-                return xp.constant(site["value"].array.reshape(()))
+                return xp.constant(ask.number)
             case "same":
                 return made[ask.of[0]]
             case "apply":
@@ -276,13 +277,6 @@ class _Walk:
                 return rest
             case _:
                 return self._total(xp, ask, [made[i] for i in ask.of])
-
-    def _is_number(self, v: int) -> bool:
-        """Whether the value is a constant of the program and one number: the scalar graph can be simplified by it."""
-        k = self._moves.producer[v]
-        return (
-            k >= 0 and self._graph.sites[k].op.name == "constant" and self._graph.types[v].size == 1
-        )
 
     def _total(self, xp: Builder, ask: _Ask, terms: list[Value]) -> Value:
         if ask.op == "matmul":

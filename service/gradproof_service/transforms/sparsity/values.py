@@ -48,6 +48,19 @@ class Values:
             self.asked |= self._inputs_of(v)
         return self.known[v]
 
+    def number(self, v: int) -> Array | None:
+        """The one number that the value is in every element whatever the inputs are; None for all others."""
+        if self._producer[v] < 0 or self._open[v] or self._from_inputs[v]:
+            return None
+        known = self.get(v)
+        if (
+            known is None
+            or not known.size
+            or (known.size > 1 and not (known == known.flat[0]).all())
+        ):
+            return None
+        return known[(0,) * known.ndim]
+
     def operands(self, node: int) -> Known:
         """The operands of a node, each computed when it is looked at."""
         return Known(self, self.graph.operands[node])
