@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gradproof._gate.prove import claim_faults, number_faults, proved
+from gradproof._gate.prove import claim_faults, number_faults
 from gradproof._gate.verdicts import Verdict
+from gradproof._gate.workers import proved
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,7 @@ from gradproof._gate.result import CaseResult, GateResult
 from gradproof._gate.run import Asked as RunAsked
 from gradproof._gate.run import Progress, run_gate
 from gradproof._gate.verdicts import PASSED
-from gradproof._gate.workers import Task
+from gradproof._gate.workers import checked, linted, proved
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +42,7 @@ class Asked:
     exit_zero: bool = False
 
 
-def _checked() -> Task:
-    from gradproof._gate.workers import checked
-
-    return checked
-
-
-def _proved() -> Task:
-    from gradproof._gate.prove import proved
-
-    return proved
-
-
-def _linted() -> Task:
-    from gradproof._gate.lint import linted
-
-    return linted
-
-
-TASKS: Final[dict[str, Callable[[], Task]]] = {
-    "gate run": _checked, "gate prove": _proved, "gate lint": _linted,
-}  # fmt: skip
+TASKS: Final = {"gate run": checked, "gate prove": proved, "gate lint": linted}
 """What each command does with a case."""
 
 
@@ -89,7 +69,7 @@ def _run(asked: Asked, command: str, files: tuple[Path, ...] = ()) -> GateResult
         asked.jobs, asked.cached, _from_root(config, files), command=command,
         evidence=any(WRITERS[form].evidence for form in (asked.form, *(o.form for o in outputs))),
     )  # fmt: skip
-    task = TASKS[command]()
+    task = TASKS[command]
     with progress(command) as told:
         result = run_gate(config, wanted, told, task)
     write_outputs(outputs, result)

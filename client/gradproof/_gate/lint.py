@@ -21,7 +21,7 @@ from gradproof._subject import prepare
 from gradproof._targets import resolve
 
 
-def linted(case: Case, bench: Bench) -> CaseResult:
+def lint_case(case: Case, bench: Bench) -> CaseResult:
     """FAIL when a static finding counts as an error; a black box has nothing to look at and passes with a note."""
     recorder = Recorder(bench.transport, bench.cache)
     result = CaseResult(

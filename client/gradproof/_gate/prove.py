@@ -34,7 +34,7 @@ MOVE: Final = {8: 1e-9, 4: 1e-4}
 """The smallest move of a number that a baseline must show, by the bytes of its type."""
 
 
-def proved(case: Case, bench: Bench) -> CaseResult:
+def prove_case(case: Case, bench: Bench) -> CaseResult:
     """The case with the proof that it can fail: PASS, or FAIL with the faults that passed unseen, or ERROR."""
     job = bench.job
     recorder = Recorder(bench.transport, bench.cache)

@@ -116,6 +116,20 @@ def _run(case: Case, bench: Bench, *, kept_only: bool) -> CaseResult | None:
     return result
 
 
+def proved(case: Case, bench: Bench) -> CaseResult | None:
+    """The case with the proof that it can fail."""
+    from gradproof._gate.prove import prove_case
+
+    return prove_case(case, bench)
+
+
+def linted(case: Case, bench: Bench) -> CaseResult | None:
+    """The case with what the look of its function tells."""
+    from gradproof._gate.lint import lint_case
+
+    return lint_case(case, bench)
+
+
 def open_bench(job: Job) -> Bench:
     """A bench in this process; raises `GradproofError` when no service answers."""
     from gradproof._gate.cache import Cache
