@@ -10,12 +10,9 @@ import numpy as np
 from gradproof_service.arrays import Array
 from gradproof_service.graph.graph import Graph
 from gradproof_service.transforms.evaluate import Tick, batch_of, no_tick
-from gradproof_service.transforms.forward import jvp
 from gradproof_service.transforms.jacobian import BATCH_BYTES
-from gradproof_service.transforms.optimise import optimise
 from gradproof_service.transforms.plans.prepared import Prepared
-from gradproof_service.transforms.reverse import vjp
-from gradproof_service.transforms.seeding import split_at_identity
+from gradproof_service.transforms.unit_sweeps import sweep
 
 Mode = Literal["auto", "forward", "reverse"]
 ROWS_BYTES: Final = BATCH_BYTES
@@ -50,16 +47,9 @@ class _Block:
         if mode == "auto":
             mode = "reverse" if self._out.size <= self._in.size else "forward"
         self.mode = mode
-        inputs = len(graph.inputs)
-        if mode == "reverse":
-            derivative, wanted = vjp(graph, (wrt,), (out,)), len(graph.outputs)
-        else:
-            derivative = jvp(graph, (wrt,))
-            floats = [o for o, t in enumerate(graph.output_types) if t.is_float]
-            wanted = len(graph.outputs) + floats.index(out)
-        only = optimise(derivative.returning((derivative.outputs[wanted],)))
-        self._seeds = (self._out if mode == "reverse" else self._in).size
-        self._split = split_at_identity(only, inputs)
+        start, end = (out, wrt) if mode == "reverse" else (wrt, out)
+        one = sweep(graph, mode, start, (end,))
+        self._split, self._seeds = one.split, one.seeds
         self._before = Prepared(self._split.before, threads)
         self._after = Prepared(self._split.after, threads)
         self._constant = bool(self._split.plain)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from gradproof_service.arrays import Array, type_of
 from gradproof_service.ops import OPS, linalg
+from gradproof_service.transforms.evaluate import call_batched
 
 from tests.service.ops.one_op import (
     gradient,
@@ -203,3 +204,18 @@ def test_integers_are_typed_as_numpy_types_them() -> None:
     assert value("matmul", small, np.ones(2, np.float32)).dtype == np.float32
     assert value("solve", small, np.ones(2, np.float32)).dtype == np.float32
     assert value("inv", small).dtype == np.float64
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_complex_rows_times_a_real_matrix(turned: bool) -> None:
+    """The complex step's batch of vectors, on either side of the matrix: as NumPy multiplies complex copies."""
+    rng = np.random.default_rng(4)
+    matrix, parts = rng.standard_normal((3, 5)), rng.standard_normal((2, 7, 5))
+    points, row = parts[0] + 1e-30j * parts[1], type_of(np.float64, (5,))
+    operands: list[Array] = [matrix, points] if turned else [points, matrix.T]
+    types = (type_of(np.float64, (3, 5)), row) if turned else (row, type_of(np.float64, (5, 3)))
+    op = OPS["matmul"]
+    found = call_batched(op, op.site({}, types), operands, (not turned, turned))
+    expected = points @ matrix.T.astype(complex)
+    np.testing.assert_allclose(found.real, expected.real, rtol=1e-13)
+    np.testing.assert_allclose(found.imag, expected.imag, rtol=1e-13)
