@@ -7,7 +7,7 @@ too large to be sent as it is.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from typing import Any, Final, TypeVar
 
@@ -34,8 +34,6 @@ _LEAVES: Final = frozenset(
     )
 )  # fmt: skip
 """Messages that come in great numbers and hold no elements."""
-_TOLD_APART: Final = _LEAVES | {pb.Program.DESCRIPTOR.full_name}
-"""The constants of a program do not say their size: their shapes stand in another table."""
 
 M = TypeVar("M", bound=Message)
 Holder = Any
@@ -47,8 +45,8 @@ def blob_ref(content: bytes) -> pb.BlobRef:
     return pb.BlobRef(sha256=hashlib.sha256(content).digest(), size_bytes=len(content))
 
 
-def holders(message: Message, passed_by: frozenset[str] = _LEAVES) -> Iterator[Holder]:
-    """Every tensor and constant in a message, in the order of their fields; not those in messages that are passed by."""
+def holders(message: Message) -> Iterator[Holder]:
+    """Every tensor and constant in a message, in the order of their fields."""
     stack: list[Message] = [message]
     while stack:
         top = stack.pop()
@@ -56,7 +54,7 @@ def holders(message: Message, passed_by: frozenset[str] = _LEAVES) -> Iterator[H
             yield top
             continue
         for field, value in reversed(top.ListFields()):
-            if field.message_type is None or field.message_type.full_name in passed_by:
+            if field.message_type is None or field.message_type.full_name in _LEAVES:
                 continue
             stack.extend(reversed(value) if field.is_repeated else (value,))
 
@@ -79,11 +77,16 @@ def move_out(message: Message, put: Callable[[bytes], pb.BlobRef]) -> bool:
 
 
 def fits(message: Message) -> bool:
-    """Whether a message may be sent as it is. A large tensor is told by its shape: to count bytes is to write them all."""
-    return (
-        all(_said_bytes(holder) <= MESSAGE_ROOM for holder in holders(message, _TOLD_APART))
-        and message.ByteSize() <= MESSAGE_ROOM
-    )
+    """Whether a message may be sent as it is.
+
+    To count the bytes of a message is to write them all, so a large tensor of a point is told by its shape first.
+    """
+    for field, value in message.ListFields():
+        if field.message_type is pb.NamedTensor.DESCRIPTOR and field.is_repeated:
+            named: Iterable[pb.NamedTensor] = value
+            if any(_said_bytes(entry.tensor) > MESSAGE_ROOM for entry in named):
+                return False
+    return message.ByteSize() <= MESSAGE_ROOM
 
 
 def lightened(message: M, put: Callable[[bytes], pb.BlobRef]) -> M:
@@ -138,8 +141,11 @@ def resolved(program: pb.Program, get: Fetch) -> pb.Program:
     return copy
 
 
-def _said_bytes(holder: Holder) -> int:
-    """Bytes that the elements of a tensor take in its message, by its shape."""
-    row = BY_WIRE.get(int(holder.dtype))
-    inline = holder.WhichOneof("payload") == "data"
-    return prod(holder.shape) * row.stored.itemsize if inline and row is not None else 0
+def _said_bytes(tensor: pb.Tensor) -> int:
+    """Bytes that the elements of a tensor take in its message, by its shape; of few elements just their number."""
+    elements = prod(tensor.shape)
+    if elements < TENSOR_LIMIT >> 6:
+        return elements
+    row = BY_WIRE.get(int(tensor.dtype))
+    inline = tensor.WhichOneof("payload") == "data"
+    return elements * row.stored.itemsize if inline and row is not None else 0

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from gradproof_proto.blobs import TENSOR_LIMIT, blob_ref, holders, lightened, move_in, move_out
+from gradproof_proto.blobs import (
+    MESSAGE_ROOM,
+    TENSOR_LIMIT,
+    blob_ref,
+    fits,
+    holders,
+    lightened,
+    move_in,
+    move_out,
+)
 from gradproof_proto.v1 import check_pb2 as chk
 from gradproof_proto.v1 import derivative_pb2 as der
 from gradproof_proto.v1 import program_pb2 as pb
@@ -76,6 +85,15 @@ def test_a_light_copy_is_the_message_without_its_large_tensors(
         assert light.ByteSize() == whole.ByteSize()
     move_in(light, store.get)
     assert light.SerializeToString(deterministic=True) == before
+
+
+@pytest.mark.parametrize("size", [0, 1000, MESSAGE_ROOM - 100, MESSAGE_ROOM, MESSAGE_ROOM + 1])
+def test_what_fits_is_told_by_its_size(size: int) -> None:
+    """The same answer as from the bytes, also for a tensor that lies elsewhere and only says that it is large."""
+    request = der.EvaluateRequest(point=[pb.NamedTensor(name="x", tensor=tensor(size))])
+    assert fits(request) == (len(request.SerializeToString()) <= MESSAGE_ROOM)
+    request.point[0].tensor.blob.CopyFrom(blob_ref(b"elsewhere"))
+    assert fits(request)
 
 
 @pytest.mark.parametrize("size", [0, 10, TENSOR_LIMIT])
