@@ -44,6 +44,8 @@ LONG: Final = 2000
 """Nodes of the longest graph whose moves are drawn one after the other."""
 STRIDE: Final = 25_931
 """From the place of one move of a node to that of its next."""
+SEEDS_KEPT: Final = 64
+"""Seeds that are known to have been asked for, of one graph and shape."""
 LEVELS: Final = (-7.0, -6.0, -5.0, -4.0, 4.0, 5.0, 6.0, 7.0)
 """Multiples of eps by which a result may be moved; several, so that two moves rarely cancel."""
 SIGMAS: Final = 0.7
@@ -183,6 +185,8 @@ def _asked(graph: Graph, arrays: list[Array], seed: Any) -> Rounded | None:
             memory.plans.pop(oldest, None)
         seeds = memory.seeds[place] = set[Any]()
     if seed not in seeds:
+        if len(seeds) >= SEEDS_KEPT:
+            seeds.clear()
         seeds.add(seed)
         return None
     if not all(

@@ -98,7 +98,7 @@ def matrices(
         for n, one in enumerate(sweeps)
     ]
     if mode == "reverse":
-        return [block for of_output in rows for block in of_output]
+        return [b if b.flags.writeable else b.copy() for of_output in rows for b in of_output]
     return [np.ascontiguousarray(rows[i][o].T) for o in range(len(outs)) for i in range(len(wrt))]
 
 
