@@ -65,18 +65,18 @@ class Spare:
         size = min(size, self._most)
         if self._size or size <= 0:
             return
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(
+            OSError, AttributeError
+        ):  # not every system can be asked for pages
             descriptor = _anonymous()
             try:
                 os.posix_fallocate(descriptor, 0, size)
-            except OSError:
-                os.close(descriptor)
-                raise
-            with self._lock:
-                if not self._size:
-                    descriptor, self._descriptor, self._size = -1, descriptor, size
-            if descriptor >= 0:
-                os.close(descriptor)
+                with self._lock:
+                    if not self._size:
+                        descriptor, self._descriptor, self._size = -1, descriptor, size
+            finally:
+                if descriptor >= 0:
+                    os.close(descriptor)
 
     def drop(self) -> None:
         """Give it back to the system."""

@@ -98,6 +98,7 @@ class Behind:
         self._waiting.clear()
         if self._running is not None:
             await asyncio.wait([self._running])
+            self._running.exception()  # the call ends already, for this reason or a better one
 
     def _start(self) -> asyncio.Future[None] | None:
         """The thread's work, begun when there is some; None when there is none."""
@@ -111,10 +112,16 @@ class Behind:
         return self._running
 
     def _all(self, loop: asyncio.AbstractEventLoop) -> None:
-        while self._waiting:
-            self._work(self._waiting.popleft())
+        while (chunk := self._next()) is not None:
+            self._work(chunk)
             if len(self._waiting) == AHEAD // 2:
                 loop.call_soon_threadsafe(self._room.set)
+
+    def _next(self) -> Chunk | None:
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
 
 
 def _unlike(announced: int, came: int, more: str) -> Fault:
