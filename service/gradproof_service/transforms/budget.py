@@ -72,8 +72,8 @@ def required(graph: Graph, found: Found, budget: float, limit: str = "") -> Grap
         )
         raise Fault(
             FaultKind.LIMIT,
-            f"{graph.name}: its reverse sweep could be brought down to {found.peak:,.0f} {unit} at once by "
-            f"computing values again, {raised} that much, or send a smaller point",
+            f"{graph.name}: its derivative needs at least {found.peak:,.0f} {unit} at once, though values may be "
+            f"computed again; {raised} that much, or send a smaller point",
             limit=limit,
         )
     return found.graph

@@ -13,7 +13,7 @@ import numpy as np
 from gradproof_service.arrays import Array, Type
 from gradproof_service.graph.builder import Builder
 from gradproof_service.graph.graph import Graph
-from gradproof_service.transforms.budget import Then, lightest, required
+from gradproof_service.transforms.budget import Found, Then, lightest, required
 from gradproof_service.transforms.evaluate import Run, Tick, batch_of, evaluate, no_tick
 from gradproof_service.transforms.forward import jvp
 from gradproof_service.transforms.live import largest_batch, live
@@ -66,9 +66,12 @@ def jacobian(
         mode = "reverse" if _count(out_types) <= _count(in_types) else "forward"
     go = run or partial(evaluate, tick=tick)
     kinds = in_types, out_types
+    flags = (False,) * len(graph.inputs) + (True,) * len(wrt if mode == "forward" else outs)
     if mode == "forward":
-        return _by_columns(graph, jvp(graph, wrt), inputs, wrt, outs, kinds, go, most)
-    flags = (False,) * len(graph.inputs) + (True,) * len(outs)
+        push = jvp(graph, wrt)
+        if most < inf:
+            required(graph, Found(push, live(push, flags, 1)), most, "live_elements")
+        return _by_columns(graph, push, inputs, wrt, outs, kinds, go, most)
     pull = reverse_within(graph, wrt, outs, flags, 1, most, tick)
     return _by_rows(graph, pull, inputs, wrt, outs, kinds, go, most)
 

@@ -80,7 +80,7 @@ def test_values_are_computed_again_where_the_limit_asks_for_it(
         _asked(graph, kind, seeds, batch, 2000)
     assert raised.value.limit == "live_elements"
     assert "the limit live_elements is 2,000 elements" in raised.value.message
-    least = int(raised.value.message.split("down to ")[1].split(" ")[0].replace(",", ""))
+    least = int(raised.value.message.split("at least ")[1].split(" ")[0].replace(",", ""))
     assert _asked(graph, kind, seeds, batch, least) == expected
     with pytest.raises(Fault, match="live_elements"):
         _asked(graph, kind, seeds, batch, least - 1)
@@ -96,6 +96,8 @@ def test_forward_mode_takes_fewer_seeds_at_once_before_it_is_refused() -> None:
         return derivatives(graph, [X[:50]], wanted, no_tick)[0].value.tobytes()
 
     assert asked(limits) == asked(DEFAULT_LIMITS)
+    with pytest.raises(Fault, match=r"at least \d+ elements at once.*live_elements is 100 elements"):
+        asked(replace(limits, live_elements=100))
 
 
 def test_a_stopped_call_stops_the_search() -> None:

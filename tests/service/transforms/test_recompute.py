@@ -151,14 +151,14 @@ def test_what_cannot_be_is_refused_with_the_least(make: Any, point: Any, share: 
     """The sentence names the least, and exactly the least is enough."""
     graph, _ = graph_of(make, **point)
     with pytest.raises(
-        Fault, match=r"brought down to [\d,]+ bytes at once.* the budget is 1,000;"
+        Fault, match=r"at least [\d,]+ bytes at once.* the budget is 1,000;"
     ) as raised:
         prepare(graph, budget_bytes=1000)
-    least = int(str(raised.value).split("down to ")[1].split(" ")[0].replace(",", ""))
+    least = int(str(raised.value).split("at least ")[1].split(" ")[0].replace(",", ""))
     ready = prepare(graph, budget_bytes=least)
     assert isinstance(ready, Prepared)
     assert ready.sketch().peak_bytes == least
-    with pytest.raises(Fault, match="brought down to"):
+    with pytest.raises(Fault, match="needs at least"):
         prepare(graph, budget_bytes=least - 1)
 
 
