@@ -24,8 +24,14 @@ TOKEN_VARIABLE: Final = "GRADPROOF_TOKEN_FILE"  # noqa: S105 the name of a varia
 SERVICE_CONFIG: Final = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
-        # a session opens its documents again on a stream of its own; a stream is nothing to be sent twice
-        {"name": [{"service": "gradproof.v1.SessionService"}]},
+        # a stream of questions and answers is nothing to be sent twice (a session opens its documents again on another);
+        # and gRPC 1.85 ends the process when one that it would send again is cut while it is written
+        {
+            "name": [
+                {"service": "gradproof.v1.SessionService"},
+                {"service": "gradproof.v1.DerivativeService", "method": "Probe"},
+            ]
+        },
         {
             "name": [{}],
             "retryPolicy": {
@@ -39,7 +45,7 @@ SERVICE_CONFIG: Final = {
         },
     ],
 }
-"""Every call is a function of its request, so all of them may be made again."""
+"""Every call of one request is a function of it, so all of those may be made again."""
 OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
     ("grpc.enable_retries", 1),
