@@ -64,6 +64,7 @@ class Reads:
     signs: dict[str, str] = field(default_factory=dict[str, str])
     variables: set[str] = field(default_factory=set[str])
     unseen: str = ""
+    _digests: dict[str, str] = field(default_factory=dict[str, str])
 
     def look(self, kind: str, path: str) -> None:
         """Note a file or folder as it is now."""
@@ -79,10 +80,14 @@ class Reads:
 
     def contents(self, root: str) -> Contents | None:
         """All of it; None when something changed since it was read, or cannot be looked at again."""
-        if self.unseen or any(_sign(seen) != then for seen, then in list(self.signs.items())):
+        if self.unseen:
+            return None
+        for seen in self.signs.keys() - self._digests.keys():
+            self._digests[seen] = content(seen)  # once: it holds as long as the sign does
+        if any(_sign(seen) != then for seen, then in list(self.signs.items())):
             return None
         return {
-            "paths": {from_root(seen, root): content(seen) for seen in sorted(self.signs)},
+            "paths": {from_root(seen, root): self._digests[seen] for seen in sorted(self.signs)},
             "variables": {name: value(name) for name in sorted(self.variables)},
         }
 
