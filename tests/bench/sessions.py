@@ -196,6 +196,7 @@ def large_table(nodes: int = 100_000, whole: bool = True) -> None:
     cold = time.perf_counter() - begun + read
     reached = quick.nodes
     taken: list[float] = []
+    result = None
     for turn in range(25):
         message = replaced(version, 13 * turn)
         begun = time.perf_counter()
@@ -206,6 +207,7 @@ def large_table(nodes: int = 100_000, whole: bool = True) -> None:
     begun = time.perf_counter()
     fresh = again.run(version_of(version.program.program), set(), no_tick)
     cold = min(cold, time.perf_counter() - begun)
+    assert result is not None
     assert fresh.SerializeToString(deterministic=True) == result.SerializeToString(
         deterministic=True
     )
@@ -219,7 +221,7 @@ def large_table(nodes: int = 100_000, whole: bool = True) -> None:
 
 
 def checks_of(version: Version, quick: float) -> None:
-    """The whole check after an edit of one node beside the whole check from scratch; CPU time, for both are one thread's."""
+    """The whole check after an edit of one node beside the whole check from scratch; CPU time of one thread."""
     blobs, application = BlobStore(), Application()
 
     def checked(version: Version, document: str) -> tuple[float, bytes]:
@@ -231,6 +233,7 @@ def checks_of(version: Version, quick: float) -> None:
 
     first, _ = checked(version, "d")
     taken: list[float] = []
+    answer = b""
     for turn in range(5):
         version, _ = edited(version, replaced(version, 13 * turn), blobs, DEFAULT_LIMITS)
         seconds, answer = checked(version, "d")
