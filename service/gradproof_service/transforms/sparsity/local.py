@@ -102,10 +102,10 @@ def _behind(graph: Graph, v: int) -> set[int]:
 
 def _gradients(group: Lanes, parts: Sequence[tuple[_Top, Part]]) -> Graph:
     """The derivatives of several outputs by their variables, one behind the other; what they share is computed once."""
-    graph = _special(group, parts)
-    made = [
-        _gradient(graph, tuple([t.smooth[k] for k, *_ in p.variables]), t.out) for t, p in parts
-    ]
+    one = _ones(parts)
+    graph = _special(group, parts[0][1].lanes, one)
+    by = [tuple([one.get(t.smooth[k], t.smooth[k]) for k, *_ in p.variables]) for t, p in parts]
+    made = [_gradient(graph, v, t.out) for v, (t, _) in zip(by, parts, strict=True)]
     if len(made) == 1:
         return optimise(made[0])
     xp = Builder(graph.name)
@@ -113,26 +113,33 @@ def _gradients(group: Lanes, parts: Sequence[tuple[_Top, Part]]) -> Graph:
     return optimise(xp.finish([v for one in made for v in xp.inline(one, inputs)]))
 
 
-def _special(group: Lanes, parts: Sequence[tuple[_Top, Part]]) -> Graph:
+def _ones(parts: Sequence[tuple[_Top, Part]]) -> dict[int, int]:
+    """For each variable that is the same as another in these lanes the one that stands for all that are."""
+    found: dict[int, int] = {}
+    for top, part in parts:
+        for same in part.variables:
+            mine = {found.get(top.smooth[k], top.smooth[k]) for k in same}
+            for v in [*mine, *(v for v, one in found.items() if one in mine)]:
+                found[v] = min(mine)
+    return found
+
+
+def _special(group: Lanes, lanes: Array | None, one: dict[int, int]) -> Graph:
     """The scalar graph as it is in these lanes: variables that are the same there are one, masks that say the same are constants."""
-    lanes = parts[0][1].lanes
-    stands_for = {
-        top.smooth[k]: top.smooth[first] for top, p in parts for first, *same in p.variables for k in same
-    }  # fmt: skip
     known: dict[int, bool] = {}
     for i, leaf in enumerate(group.leaves):
         if leaf.given is not None:
             mask = leaf.given if lanes is None else leaf.given[lanes]
             if mask.all() or not mask.any():
                 known[i] = bool(mask[0])
-    if not stands_for and not known:
+    if not known and all(v == w for v, w in one.items()):
         return group.graph
     xp = Builder(group.graph.name)
     inputs = [
         xp.input(n, t) for n, t in zip(group.graph.inputs, group.graph.input_types, strict=True)
     ]
     given = [
-        xp.constant(np.asarray(known[i])) if i in known else inputs[stands_for.get(i, i)]
+        xp.constant(np.asarray(known[i])) if i in known else inputs[one.get(i, i)]
         for i in range(len(inputs))
     ]
     return xp.finish(xp.inline(group.graph, given))

@@ -181,6 +181,17 @@ def test_what_is_not_read_spoils_nothing() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
+def test_one_variable_under_two_names_for_two_outputs() -> None:
+    """Elements that a mean reads and that stand for themselves are one variable, another in each part of a joined output."""
+
+    def joined(xp: Any, x: Any) -> Any:
+        y = xp.sin(x + xp.mean(x, axes=(-1,), keepdims=True))
+        return xp.index_set(y, xp.slice(y, starts=(0,), stops=(2,)), spec="1:3", reduction="set")
+
+    graph, xs = graph_of(joined, x=numbers(4))
+    same(sparse_jacobian(graph, xs, (0,), (0,)), dense(graph, xs, (0,), (0,)))
+
+
 def test_hessian_of_pairs() -> None:
     """Pairs at random, a few points in many of them: products are shared by the symmetry, and the Hessian is the dense one."""
     rng = np.random.default_rng(3)
