@@ -20,7 +20,6 @@ from gradproof._gate.result import GateResult
 from gradproof._gate.run import job_for
 from gradproof._gate.store import DIGEST_BYTES
 from gradproof._gate.verdicts import Verdict
-from gradproof._gate.workers import _Worker
 
 from tests.gate.harness import by_name, copy_of, edit, one, repository, run
 
@@ -131,7 +130,9 @@ def test_what_is_unchanged_is_found_again_without_a_process(
         (1, 0),
         (0, 0),
     ]
-    monkeypatch.setattr(_Worker, "_start", lambda _: pytest.fail("a process is started"))
+    monkeypatch.setattr(
+        "gradproof._gate.workers._Worker._start", lambda _: pytest.fail("a process is started")
+    )
     after = run(small)
     assert [(c.checks_run, c.checks_cached) for c in after.cases] == [
         (0, 1),
