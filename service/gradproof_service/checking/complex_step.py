@@ -41,7 +41,8 @@ def complex_step(
     """Derivatives along `directions` (D, n) at `x` (n,) from complex points (P, n) to values (P, m), in one call of 4 D points.
 
     The bar is a few units in the last place of the value, plus sixteen times what rounding was seen to do: the disagreement of two
-    steps, and the second difference of the derivative over neighbouring points, which shows cancellation in the real parts.
+    steps, and the second difference of the derivative over neighbouring points, which shows cancellation in the real parts. Three
+    roundings may cancel in it by chance; what the derivative itself changes over a few units in the last place of the point may not.
     """
     x = np.asarray(x, dtype=np.float64)
     rows = np.atleast_2d(np.asarray(directions, dtype=np.float64))
@@ -77,9 +78,7 @@ def probed(
         values = evaluate(points.reshape(-1, len(x))).reshape(4, len(rows), -1)
         middle, again, above, below = values.imag / steps
         seen = np.abs(middle - again) + np.abs((above - middle) + (below - middle))
-        bar = _SAFETY * seen + _FLOOR * np.abs(middle)
-        if doubt is not None:
-            bar += np.abs(above - below)
+        bar = _SAFETY * seen + _FLOOR * np.abs(middle) + np.abs(above - below)
         real = values.real
         wobble = np.abs((real[2] - real[0]) + (real[3] - real[0]))
         wobble = _SAFETY * wobble + _FLOOR * np.abs(real[0])
