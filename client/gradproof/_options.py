@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import Any, Final, TypedDict, Unpack
+from typing import Any, Final, TypedDict, Unpack, cast
 
 from gradproof_proto.v1 import check_pb2 as pb
 
@@ -12,7 +12,8 @@ from gradproof._errors import RequestError
 from gradproof._words import KIND_NAMES, PROFILE_NAMES
 
 KINDS: Final = {
-    name: pb.DerivativeKind.Value(f"DERIVATIVE_KIND_{name.upper()}") for name in KIND_NAMES
+    name: cast("pb.DerivativeKind", pb.DerivativeKind.Value(f"DERIVATIVE_KIND_{name.upper()}"))
+    for name in KIND_NAMES
 }
 """The kinds of derivative by their names on the Python side."""
 PROFILES: Final = {

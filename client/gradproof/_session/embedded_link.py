@@ -26,9 +26,7 @@ Serve = Callable[
 class EmbeddedLink:
     """The stream of a session that `serve` holds; `guarded` turns what the service raises into our exceptions."""
 
-    def __init__(
-        self, serve: Serve, get: Fetch, guarded: Callable[..., Any]
-    ) -> None:
+    def __init__(self, serve: Serve, get: Fetch, guarded: Callable[..., Any]) -> None:
         self._serve = serve
         self._get = get
         self._guarded = guarded

@@ -107,7 +107,7 @@ def _rows_times(rows: Array, matrix: Array) -> Array:
     """The product; complex rows times a real matrix as two real products in one, without a complex copy of it."""
     if rows.dtype.kind != "c" or matrix.dtype.kind == "c":
         return np.matmul(rows, matrix)
-    parts = np.matmul(np.concatenate((rows.real, rows.imag)), matrix)
+    parts = np.matmul(np.concatenate((np.real(rows), np.imag(rows))), matrix)
     y = np.empty((len(rows), matrix.shape[1]), rows.dtype)
     y.real, y.imag = parts[: len(rows)], parts[len(rows) :]
     return y

@@ -116,7 +116,9 @@ class Plan:
             self._steps = tuple([self._step(*node) for node in self.nodes()])
         return self._steps
 
-    def _step(self, site: Site, operands: tuple[int, ...], first: int, drop: tuple[int, ...]) -> Step:
+    def _step(
+        self, site: Site, operands: tuple[int, ...], first: int, drop: tuple[int, ...]
+    ) -> Step:
         flags = tuple([self.batched[v] for v in operands])
         return Step(site.op, site, operands, first, flags, self.batched[first], drop)
 

@@ -61,7 +61,9 @@ def within(site: Site, batched: Sequence[bool], batch: int, unit: Unit) -> int:
         return inside
     kept = site.op.keeps(site)
     each = sum(getattr(t, unit) for t in kept.types)
-    return inside + kept.copies * each * (batch if any(batched[kept.operands.start : kept.operands.stop]) else 1)
+    return inside + kept.copies * each * (
+        batch if any(batched[kept.operands.start : kept.operands.stop]) else 1
+    )
 
 
 def held(graph: Graph, unit: Unit) -> int:

@@ -25,9 +25,7 @@ def fewest(length: int, kept: int) -> int:
         return 0
     if kept == 1:
         return length * (length - 1) // 2
-    return min(
-        m + fewest(length - m, kept - 1) + fewest(m, kept) for m in range(1, length)
-    )
+    return min(m + fewest(length - m, kept - 1) + fewest(m, kept) for m in range(1, length))
 
 
 def ran(length: int, kept: int) -> tuple[int, int, int]:

@@ -96,7 +96,9 @@ def test_forward_mode_takes_fewer_seeds_at_once_before_it_is_refused() -> None:
         return derivatives(graph, [X[:50]], wanted, no_tick)[0].value.tobytes()
 
     assert asked(limits) == asked(DEFAULT_LIMITS)
-    with pytest.raises(Fault, match=r"at least \d+ elements at once.*live_elements is 100 elements"):
+    with pytest.raises(
+        Fault, match=r"at least \d+ elements at once.*live_elements is 100 elements"
+    ):
         asked(replace(limits, live_elements=100))
 
 
