@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Final
 
 SOURCE_BYTES: Final = 4 << 20
 """Larger files are not read for the sake of a few lines of source."""
+SETTLED_NS: Final = 20_000_000
+"""A file that changed so shortly before it was read may change once more without a sign."""
+KEPT: Final = 16
+"""Texts that are kept."""
 _own: dict[str, str] = {}
 _trusted: list[Path] = []
+_texts: dict[str, tuple[tuple[int, ...], str]] = {}
+"""What was read of a file whose code runs here, behind the sign of the file as it was then."""
 
 
 def own(told: str, file: str) -> None:
@@ -36,10 +43,29 @@ def source_text(told: str) -> str:
         return ""
     try:
         if told in _own:
-            return _text(_judged(_opened(_own[told]), SOURCE_BYTES, alone=False))
+            return _own_text(_own[told])
         return next(filter(None, (_beneath(root, told) for root in (Path.cwd(), *_trusted))), "")
     except (OSError, ValueError):
         return ""
+
+
+def _own_text(file: str) -> str:
+    """The text of a file whose code runs here, read anew when it changed: every check asks for it."""
+    sign, text = _texts.get(file, (None, ""))
+    now = _sign(file)
+    if sign != now:
+        text = _text(_judged(_opened(file), SOURCE_BYTES, alone=False))
+        _texts.pop(file, None)
+        if now[-1] < time.time_ns() - SETTLED_NS and now == _sign(file):
+            while len(_texts) >= KEPT:
+                _texts.pop(next(iter(_texts)))
+            _texts[file] = now, text
+    return text
+
+
+def _sign(file: str) -> tuple[int, ...]:
+    seen = Path(file).stat()
+    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mode, seen.st_mtime_ns
 
 
 def open_beneath(root: Path, name: str | Path, limit_bytes: int) -> BinaryIO:

@@ -115,6 +115,30 @@ def test_own_files_are_read(work: Path, secret: Path) -> None:
     assert source_text(str(other / "more.py")) == "z = 3\n"
 
 
+def test_what_runs_here_is_read_again_only_when_it_changed(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every check asks for its comments: a file that stayed is opened once, one that changed is seen at once."""
+    file = work / "inner" / "own.py"
+    own("kept.py", str(file))
+    os.utime(file, ns=(1, 1))
+    opened: list[Any] = []
+    real = os.open
+
+    def counted(path: Any, *rest: Any, **options: Any) -> int:
+        opened.append(path)
+        return real(path, *rest, **options)
+
+    monkeypatch.setattr(os, "open", counted)
+    assert [source_text("kept.py") for _ in range(3)] == ["x = 1\ny = 2\n"] * 3
+    assert opened == [str(file)]
+    for text in ("x = 3\ny = 4\n", "x = 5\ny = 6\n"):  # of one size, one right behind the other
+        file.write_text(text)
+        assert source_text("kept.py") == text
+    file.unlink()
+    assert source_text("kept.py") == ""
+
+
 def swapped(
     at: str, swap: Callable[[], object], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
