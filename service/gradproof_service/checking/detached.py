@@ -20,6 +20,8 @@ from gradproof_service.transforms.evaluate import Tick, evaluate, evaluate_all, 
 
 _ENTERED: Final = {"call": "function", "cond": "branches", "scan": "body", "while_loop": "body"}
 """Ops that call functions, and the attribute that holds those."""
+_HOLDING: Final = frozenset({"stop_gradient", *_ENTERED})
+"""Ops that may hold a value."""
 Hold = Callable[[], int]
 """The id of the next value that is held."""
 
@@ -58,10 +60,12 @@ def _holders(graph: Graph) -> dict[int, int]:
     """The nodes that hold values, or whose functions do, and how many each; those that no output needs are left out."""
     found: dict[int, int] | None = graph.plans.get("holders")
     if found is None:
-        needed = plan(graph, (False,) * len(graph.inputs)).drops
         found = {}
-        for k, site in enumerate(graph.sites):
+        may = [k for k, site in enumerate(graph.sites) if site.op.name in _HOLDING]
+        needed = plan(graph, (False,) * len(graph.inputs)).drops if may else ()
+        for k in may:
             if needed[k] is not None:
+                site = graph.sites[k]
                 count = int(site.op.name == "stop_gradient")
                 count += sum(sum(_holders(f).values()) for f in _functions(site))
                 if count:
