@@ -16,7 +16,7 @@ from gradproof_service.arrays import Array
 from gradproof_service.graph.builder import Builder
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops.record import Site
-from gradproof_service.transforms.derive import reaches
+from gradproof_service.transforms.derive import independent, reaches
 
 Kind = Literal["apart", "linear", "whole"]
 """Each element by itself; linear in all of them together; neither."""
@@ -66,7 +66,7 @@ def stages_of(graph: Graph, i: int, o: int, values: Sequence[Array | None]) -> l
 
 def _staged(graph: Graph, i: int, o: int, values: Sequence[Array | None]) -> list[Stage]:
     nodes = _between(graph, i, graph.outputs[o])
-    fixed = _fixed(graph)
+    fixed = independent(graph)
     parts: list[tuple[Kind, int, int, list[int]]] = []
     source = i
     for target, segment in _segments(graph, i, nodes):
@@ -138,16 +138,6 @@ def _apart(site: Site, operands: tuple[int, ...], varied: set[int]) -> bool:
     if site.op.batching == "elementwise":
         return all(t.shape == site.out.shape for t in mine)
     return site.op.moves == "order" and len(operands) == 1 and mine[0].size == site.out.size
-
-
-def _fixed(graph: Graph) -> bytearray:
-    """For each value whether it depends on no input."""
-    found = bytearray(len(graph.types))
-    for _, _, _, operands, outs in graph.nodes():
-        if all(found[v] for v in operands):
-            for v in outs:
-                found[v] = 1
-    return found
 
 
 def _stage(

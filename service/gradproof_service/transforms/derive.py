@@ -31,6 +31,16 @@ class Derive:
         return steps if each * steps <= self.carry_bytes else max(1, int(self.carry_bytes // each))
 
 
+def independent(graph: Graph) -> bytearray:
+    """For each value whether it depends on no input: it is the same at every point."""
+    found = bytearray(len(graph.types))
+    for _, _, _, operands, outs in graph.nodes():
+        if all(found[v] for v in operands):
+            for v in outs:
+                found[v] = 1
+    return found
+
+
 def reaches(graph: Graph, wrt: Sequence[int]) -> bytearray:
     """For each value whether it is a float that depends on one of the inputs `wrt` smoothly.
 

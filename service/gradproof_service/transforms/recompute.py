@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from gradproof_service.graph.graph import Graph
 from gradproof_service.ops.ordering import AFTER
+from gradproof_service.transforms.derive import independent
 from gradproof_service.transforms.hoist import hoisted
 from gradproof_service.transforms.reverse import Sweep, reversed_by
 
@@ -56,7 +57,7 @@ class _Pieces:
     def __init__(self, graph: Graph, schedule: Schedule) -> None:
         self._graph = graph
         self._schedule = schedule
-        self._fixed = _independent(graph)
+        self._fixed = independent(graph)
         self._costs = _costs(graph)
 
     def walk(self, sweep: Sweep) -> None:
@@ -126,16 +127,6 @@ class _Pieces:
                     min(range(low, high + 1), key=lambda k: (crossing[k], abs(made[k] - goal)))
                 )
         return [*zip(cuts, [*cuts[1:], stop], strict=True)][::-1]
-
-
-def _independent(graph: Graph) -> bytearray:
-    """For each value whether it depends on no input: plans compute those once."""
-    fixed = bytearray(len(graph.types))
-    for _, _, _, operands, outs in graph.nodes():
-        if all(fixed[v] for v in operands):
-            for v in outs:
-                fixed[v] = 1
-    return fixed
 
 
 def _costs(graph: Graph) -> _Costs:
